@@ -1,0 +1,46 @@
+package state
+
+import (
+	"time"
+
+	"github.com/tvilling/tvilling"
+)
+
+// Op says what a change did.
+type Op string
+
+// The changes that a journal records (names of wire §2.8 where it has one).
+const (
+	CreateDevice  Op = "createDeviceIdentity"
+	UpdateDevice  Op = "updateDeviceIdentity"
+	DeleteDevice  Op = "deleteDeviceIdentity"
+	CreateModule  Op = "createModuleIdentity"
+	UpdateModule  Op = "updateModuleIdentity"
+	DeleteModule  Op = "deleteModuleIdentity"
+	UpdateTwin    Op = "updateTwin"
+	ReplaceTwin   Op = "replaceTwin"
+	ReportTwin    Op = "reportTwin" // reported properties, by the device
+	ChangePolicy  Op = "changePolicy"
+	ChangeSetting Op = "changeSetting"
+	Connected     Op = "connected"
+	Disconnected  Op = "disconnected"
+)
+
+// Change is one entry of the journal. It never holds a key.
+type Change struct {
+	// Sequence orders all changes of a hub, from 1 on without gaps.
+	Sequence uint64
+	Time     time.Time
+	Op       Op
+	ID       tvilling.Identity
+	// Actor says who did it: "policy:iothubowner", "device:d", "module:d/m",
+	// "hub:companion".
+	Actor string
+	// Version is the twin's version, Desired and Reported the sections'
+	// versions after the change; 0 where the change does not touch them.
+	Version, Desired, Reported int64
+	// Body is the change as JSON: for twins the accepted patch or replacement
+	// ({"tags":…,"properties":{"desired":…,"reported":…}}), for others nil or
+	// an object that says what changed.
+	Body []byte
+}

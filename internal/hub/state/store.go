@@ -1,0 +1,100 @@
+package state
+
+import (
+	"context"
+	"iter"
+
+	"github.com/tvilling/tvilling"
+)
+
+// Batch is one atomic, durable change of the store: all of its writes and
+// changes, or none.
+type Batch struct {
+	Writes  []Write
+	Changes []Change // with their sequences and times filled in, ascending
+}
+
+// Write puts or deletes one record. Exactly one of the pointers is set to put
+// that record; Delete names the kind to delete otherwise. The last write of a
+// record in a batch counts.
+type Write struct {
+	ID       tvilling.Identity
+	Identity *Identity
+	Twin     *Twin
+	Session  *Session
+	Counters *Counters
+	// Setting puts the setting Name (ID is unused); nil Value deletes it.
+	Setting *Setting
+	// Delete removes the identity, twin and session records of ID, as far as
+	// they exist.
+	Delete bool
+}
+
+// Setting is a named value of the hub: shared access policies, the companion
+// rule, switches. Its bytes belong to whoever owns the name.
+type Setting struct {
+	Name  string
+	Value []byte
+}
+
+// Range asks for identities in ascending order of [tvilling.Identity.Compare].
+type Range struct {
+	// Kind says which identities: all of them, devices only, modules only.
+	Kind Kind
+	// Device, if set, limits the range to this device and its modules.
+	Device tvilling.DeviceID
+	// After is the last identity already seen; zero starts at the beginning.
+	After tvilling.Identity
+}
+
+// Kind selects identities in a [Range].
+type Kind uint8
+
+// The kinds of a range.
+const (
+	All Kind = iota
+	Devices
+	Modules
+)
+
+// Entry is an identity with its twin, as a range yields it.
+type Entry struct {
+	Identity *Identity
+	Twin     *Twin
+}
+
+// Store holds the records of a hub. Every method is safe for concurrent use.
+//
+// A record that does not exist is nil without an error. A record whose stored
+// bytes do not match their checksum is an error of code Corrupt that names it;
+// every other record is still served. The caller must not change what it gets.
+type Store interface {
+	// Commit makes b durable, then visible to every reader, all of it at once.
+	// Calls come from one goroutine. An error of code Unavailable (no space
+	// left) means that nothing of b is kept and that a later Commit may
+	// succeed. Any other error means that what is durable is not known: the
+	// store refuses further commits and the process must stop.
+	Commit(ctx context.Context, b *Batch) error
+
+	Identity(ctx context.Context, id tvilling.Identity) (*Identity, error)
+	Twin(ctx context.Context, id tvilling.Identity) (*Twin, error)
+	Session(ctx context.Context, id tvilling.Identity) (*Session, error)
+	Counters(ctx context.Context) (Counters, error)
+	Setting(ctx context.Context, name string) ([]byte, error)
+
+	// Scan yields the identities of a range with their twins. It sees every
+	// batch committed before it began and reads in short steps, so it may
+	// also see later ones. A corrupt entry is yielded as an error, after which
+	// the scan goes on; the consumer decides whether to stop.
+	Scan(ctx context.Context, r Range) iter.Seq2[Entry, error]
+
+	// Changes yields the journal after a sequence, oldest first, up to the
+	// newest durable change, and ends there. Changes older than the retention
+	// are gone: the first yielded sequence then is greater than after+1.
+	Changes(ctx context.Context, after uint64) iter.Seq2[Change, error]
+	// Head returns the sequence and time (Unix nanoseconds) of the newest
+	// durable change; 0, 0 in a fresh store.
+	Head() (sequence uint64, unixNano int64)
+
+	Close() error
+}
