@@ -1,0 +1,91 @@
+package arch
+
+// Table returns the rules of this project: who may import whom, and why. A
+// new package needs rows here before it can be used; a new row needs a reason
+// that holds when read a year later.
+//
+// Arrows point down: cmd and app see all; adapters (gateway, api, store, and
+// the client side) see the core; the core sees the words of the root package
+// and itself; security sees hub, never the other way.
+func Table() *Rules {
+	return &Rules{
+		Edges:    edges(),
+		Foreign:  foreign(),
+		Bans:     bans(),
+		StdOnly:  []string{".", "internal/gateway/mqtt/packet", "internal/hub/...", "internal/security/..."},
+		Isolated: isolated(),
+	}
+}
+
+func edges() []Edge {
+	return []Edge{
+		// The words.
+		{From: "internal/...", To: []string{"."}, Why: "everything speaks in the words of the root package"},
+		{From: "cmd/...", To: []string{"."}, Why: "everything speaks in the words of the root package"},
+
+		// The core: hub.
+		{From: "internal/hub/state", To: []string{"internal/hub/twin/doc"}, Why: "a twin's record holds its sections in compact form"},
+		{From: "internal/hub/commit", To: []string{"internal/hub/state"}, Why: "the committer turns changes of records into durable batches"},
+		{From: "internal/hub/journal", To: []string{"internal/hub/state", "internal/hub/commit"}, Why: "readers follow the changes as they become durable"},
+		{From: "internal/hub/auth", To: []string{"internal/hub/state"}, Why: "credentials are part of an identity's record"},
+		{From: "internal/hub/registry", To: []string{"internal/hub/state", "internal/hub/commit", "internal/hub/auth", "internal/hub/twin/doc"}, Why: "identities are made with sealed keys and with their twins, in one commit"},
+		{From: "internal/hub/twin", To: []string{"internal/hub/state", "internal/hub/commit", "internal/hub/twin/doc"}, Why: "a twin's change is a patch of its document, committed"},
+		{From: "internal/hub/session", To: []string{"internal/hub/state", "internal/hub/commit", "internal/hub/auth"}, Why: "a session is opened for a principal, kept durably, told of committed changes"},
+		{From: "internal/hub/query", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "a query is evaluated over records and documents"},
+
+		// The core: security, a client of the hub.
+		{From: "internal/security/...", To: []string{"internal/hub/..."}, Why: "security drives the hub's mechanisms; never the other way"},
+
+		// Adapters: each sees the core, none sees another.
+		{From: "internal/store/...", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "stores keep the records of the core"},
+		{From: "internal/store/messagelog", To: []string{"internal/store/segment"}, Why: "messages are kept in segments"},
+		{From: "internal/gateway/mqtt", To: []string{"internal/gateway/mqtt/packet", "internal/hub/auth", "internal/hub/session", "internal/hub/state"}, Why: "the gateway turns packets into calls of the core"},
+		{From: "internal/api/hubapi", To: []string{"internal/hub/auth", "internal/hub/message", "internal/hub/query", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc"}, Why: "the REST API turns requests into calls of the core"},
+		{From: "internal/device", To: []string{"internal/gateway/mqtt/packet"}, Why: "a device client speaks MQTT with the same codec"},
+
+		// Wiring.
+		{From: "internal/app", To: []string{"internal/..."}, Why: "app alone wires everything"},
+		{From: "internal/config", To: []string{"internal/app"}, Why: "a configuration file and flags become the options of app"},
+		{From: "cmd/tvilling", To: []string{"internal/app", "internal/config", "internal/client", "internal/device"}, Why: "one binary: server, REST client, simulator"},
+
+		// Tests.
+		{From: "internal/hub/...", To: []string{"internal/store/memory", "internal/hub/..."}, Why: "the memory store is the core's fake", Test: true},
+	}
+}
+
+func foreign() []Foreign {
+	return []Foreign{
+		{Module: "github.com/BurntSushi/toml", In: []string{"internal/config"}, Why: "the configuration file"},
+		{Module: "github.com/spf13/cobra", In: []string{"cmd/tvilling"}, Why: "commands, help, completion"},
+		{Module: "github.com/prometheus/client_golang", In: []string{"internal/app"}, Why: "metrics"},
+		{Module: "zombiezen.com/go/sqlite", In: []string{"internal/store/sqlite"}, Why: "the embedded store, without cgo"},
+		{Module: "golang.org/x/sys", In: []string{"internal/store/segment"}, Why: "fdatasync, fallocate"},
+
+		{Module: "github.com/google/go-cmp", In: []string{"..."}, Why: "differences of got and want", Test: true},
+		{Module: "pgregory.net/rapid", In: []string{"..."}, Why: "properties", Test: true},
+		{Module: "github.com/rogpeppe/go-internal", In: []string{"cmd/..."}, Why: "scripts that test the commands", Test: true},
+		{Module: "golang.org/x/tools", In: []string{"..."}, Why: "txtar files", Test: true},
+	}
+}
+
+func bans() []Ban {
+	core := []string{".", "internal/hub/...", "internal/security/..."}
+	return []Ban{
+		{In: core, Std: []string{"net/http/...", "net/rpc/...", "net/smtp"}, Why: "the core knows no wire protocol"},
+		{In: core, Std: []string{"database/..."}, Why: "the core knows no database"},
+		{In: core, Std: []string{"html/...", "text/template/..."}, Why: "the core renders nothing"},
+		{In: core, Std: []string{"os/exec", "plugin"}, Why: "the core starts no programs"},
+		{In: core, Std: []string{"log"}, Why: "the core logs through the slog.Logger it is given"},
+		{In: []string{"internal/gateway/mqtt/packet", "internal/hub/twin/doc"}, Std: []string{"net/...", "os/...", "log/..."}, Why: "codecs are pure: bytes in, values out"},
+	}
+}
+
+// isolated lists groups of which no member may import another, whatever the
+// edges say.
+func isolated() [][]string {
+	return [][]string{
+		{"internal/gateway/...", "internal/api/...", "internal/store/...", "internal/console/...", "internal/client/..."},
+		{"internal/store/sqlite/...", "internal/store/memory/...", "internal/store/segment/..."},
+		{"internal/api/hubapi/...", "internal/api/securityapi/..."},
+	}
+}
