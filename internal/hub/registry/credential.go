@@ -1,0 +1,136 @@
+package registry
+
+import (
+	"context"
+	"strings"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/commit"
+	"github.com/tvilling/tvilling/internal/hub/state"
+)
+
+// checkAuth refuses a credential that is malformed, and normalises it.
+func (s *Service) checkAuth(op string, id tvilling.Identity, a *AuthSpec) error {
+	if a.Type == "" {
+		a.Type = state.SAS
+		if a.PrimaryThumbprint != "" || a.SecondaryThumbprint != "" {
+			a.Type = state.SelfSigned
+		}
+	}
+	switch a.Type {
+	case state.SAS:
+		if (a.PrimaryKey == "") != (a.SecondaryKey == "") {
+			return refuse(tvilling.InvalidArgument, op, id, "Give both symmetric keys, or neither to have the hub make them.")
+		}
+		for _, key := range []string{a.PrimaryKey, a.SecondaryKey} {
+			if key == "" {
+				continue
+			}
+			if err := s.vault.CheckKey(key); err != nil {
+				return refuse(tvilling.InvalidArgument, op, id, "%s", tvilling.MessageOf(err))
+			}
+		}
+	case state.SelfSigned:
+		if a.PrimaryThumbprint == "" && a.SecondaryThumbprint == "" {
+			return refuse(tvilling.InvalidArgument, op, id, "Authentication of type selfSigned needs a thumbprint.")
+		}
+		for _, t := range []*string{&a.PrimaryThumbprint, &a.SecondaryThumbprint} {
+			*t = strings.ToUpper(*t)
+			if !isThumbprint(*t) {
+				return refuse(tvilling.InvalidArgument, op, id, "A thumbprint is the SHA-1 or SHA-256 hash of a certificate: 40 or 64 hexadecimal digits without separators.")
+			}
+		}
+	case state.CertificateAuthority, state.None:
+	default:
+		return refuse(tvilling.InvalidArgument, op, id, "Unknown authentication type %q; use sas, selfSigned, certificateAuthority or none.", a.Type)
+	}
+	return nil
+}
+
+// isThumbprint reports whether s is empty or an upper-case SHA-1 or SHA-256.
+func isThumbprint(s string) bool {
+	if s == "" {
+		return true
+	}
+	if len(s) != 40 && len(s) != 64 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'A' || c > 'F') {
+			return false
+		}
+	}
+	return true
+}
+
+// authenticate makes the stored credential of a: it generates keys where none
+// are given and old has none, and seals them.
+func (s *Service) authenticate(id tvilling.Identity, a *AuthSpec, old state.Authentication) (state.Authentication, error) {
+	if a == nil {
+		a = &AuthSpec{Type: state.SAS}
+	}
+	next := state.Authentication{Type: a.Type}
+	switch a.Type {
+	case state.SAS:
+		if a.PrimaryKey == "" && old.Type == state.SAS {
+			return old, nil
+		}
+		primary, secondary := a.PrimaryKey, a.SecondaryKey
+		if primary == "" {
+			primary, secondary = s.vault.NewKey(), s.vault.NewKey()
+		}
+		var err error
+		next.SealedPrimary, next.SealedSecondary, err = s.vault.SealKeys(id, primary, secondary)
+		return next, err
+	case state.SelfSigned:
+		next.PrimaryThumbprint, next.SecondaryThumbprint = a.PrimaryThumbprint, a.SecondaryThumbprint
+	case state.CertificateAuthority, state.None:
+	}
+	return next, nil
+}
+
+// Regenerate gives an identity a new "primary" or "secondary" key, or swaps
+// the two ("swap"). Connections made with a key that is gone are closed.
+func (s *Service) Regenerate(ctx context.Context, id tvilling.Identity, which, actor string) (View, error) {
+	const op = "regenerate key"
+	var next state.Identity
+	err := s.commit.Do(ctx, func(tx *commit.Tx) error {
+		rec, err := tx.Identity(id)
+		if err != nil {
+			return err
+		}
+		if rec == nil {
+			return s.absent(tx, op, id)
+		}
+		if rec.Auth.Type != state.SAS {
+			return refuse(tvilling.InvalidArgument, op, id, "%s authenticates by %s and has no symmetric keys.", id, rec.Auth.Type)
+		}
+		primary, secondary, err := s.vault.OpenKeys(rec)
+		if err != nil {
+			return err
+		}
+		switch which {
+		case "primary":
+			primary = s.vault.NewKey()
+		case "secondary":
+			secondary = s.vault.NewKey()
+		case "swap":
+			primary, secondary = secondary, primary
+		default:
+			return refuse(tvilling.InvalidArgument, op, id, "Unknown key %q; use primary, secondary or swap.", which)
+		}
+		next = *rec
+		next.Version++
+		next.Pristine = false
+		next.Auth.SealedPrimary, next.Auth.SealedSecondary, err = s.vault.SealKeys(id, primary, secondary)
+		if err != nil {
+			return err
+		}
+		s.change(tx, &next, actor)
+		return nil
+	})
+	if err != nil {
+		return View{}, err
+	}
+	return s.view(ctx, &next)
+}

@@ -1,0 +1,201 @@
+package registry
+
+import (
+	"context"
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/commit"
+	"github.com/tvilling/tvilling/internal/hub/state"
+)
+
+// MaxModules is how many modules a device may have besides its companion and
+// the system modules of IoT Edge (IoT Hub quota: 50).
+const MaxModules = 50
+
+// MaxList is the most identities a list returns (wire §4.2).
+const MaxList = 1000
+
+// Store reads identities; a [state.Store] is one.
+type Store interface {
+	Identity(ctx context.Context, id tvilling.Identity) (*state.Identity, error)
+	Session(ctx context.Context, id tvilling.Identity) (*state.Session, error)
+	Counters(ctx context.Context) (state.Counters, error)
+	Scan(ctx context.Context, r state.Range) iter.Seq2[state.Entry, error]
+}
+
+// Sessions knows who is connected and closes connections that lost their
+// ground; a session.Manager is one.
+type Sessions interface {
+	Connected() int64
+	Live(id tvilling.Identity) (connected bool, since, activity time.Time)
+	Recheck(id tvilling.Identity, rec *state.Identity)
+	Revoke(id tvilling.Identity)
+}
+
+// Vault seals symmetric keys for the store and makes new ones; an auth.Sealer
+// with its key helpers is one.
+type Vault interface {
+	// SealKeys seals a pair of base64 keys for id.
+	SealKeys(id tvilling.Identity, primary, secondary string) (sealedPrimary, sealedSecondary []byte, err error)
+	// OpenKeys opens the pair of rec; both are empty when it has none.
+	OpenKeys(rec *state.Identity) (primary, secondary string, err error)
+	// NewKey returns a fresh random key in base64.
+	NewKey() string
+	// CheckKey says whether a caller's key may be used.
+	CheckKey(key string) error
+}
+
+// Service keeps the registry of a hub.
+type Service struct {
+	commit   *commit.Committer
+	store    Store
+	sessions Sessions
+	vault    Vault
+
+	companion atomic.Pointer[Companion]
+	// generation is the newest generation id given out; only changes, which
+	// run one at a time, touch it.
+	generation int64
+}
+
+// New returns a registry without a companion rule.
+func New(c *commit.Committer, store Store, sessions Sessions, vault Vault) *Service {
+	return &Service{commit: c, store: store, sessions: sessions, vault: vault}
+}
+
+// Spec is what a caller asks an identity to be.
+type Spec struct {
+	ID           tvilling.Identity
+	Disabled     bool
+	StatusReason string
+	// Auth is how it authenticates; nil means symmetric keys made by the hub,
+	// or, in an update, what it has.
+	Auth         *AuthSpec
+	Edge         bool
+	DeviceScope  string
+	ParentScopes []string
+	ManagedBy    string
+}
+
+// AuthSpec is the credential a caller asks for. For type sas both keys or
+// neither are given; without them the hub makes them, or keeps those it has.
+type AuthSpec struct {
+	Type                                   state.AuthType
+	PrimaryKey, SecondaryKey               string
+	PrimaryThumbprint, SecondaryThumbprint string
+}
+
+// View is an identity with its live state.
+type View struct {
+	*state.Identity
+	Connected    bool
+	StateUpdated time.Time // of the connection state; zero if never connected
+	LastActivity time.Time
+}
+
+// Statistics count the identities of a hub.
+type Statistics struct {
+	Devices, Enabled, Disabled, Modules, Connected int64
+}
+
+// Get returns an identity; DeviceNotFound or ModuleNotFound if there is none.
+func (s *Service) Get(ctx context.Context, id tvilling.Identity) (View, error) {
+	rec, err := s.store.Identity(ctx, id)
+	if err != nil {
+		return View{}, err
+	}
+	if rec == nil {
+		return View{}, s.missing(ctx, "read identity", id)
+	}
+	return s.view(ctx, rec)
+}
+
+// missing is the error for an absent identity; an absent module of an absent
+// device is an absent device.
+func (s *Service) missing(ctx context.Context, op string, id tvilling.Identity) error {
+	if id.IsModule() {
+		device, err := s.store.Identity(ctx, tvilling.Device(id.Device))
+		if err != nil {
+			return err
+		}
+		if device != nil {
+			return moduleNotFound(op, id)
+		}
+	}
+	return deviceNotFound(op, id)
+}
+
+func (s *Service) view(ctx context.Context, rec *state.Identity) (View, error) {
+	v := View{Identity: rec}
+	v.Connected, v.StateUpdated, v.LastActivity = s.sessions.Live(rec.ID)
+	if v.Connected {
+		return v, nil
+	}
+	kept, err := s.store.Session(ctx, rec.ID)
+	if err != nil {
+		return View{}, err
+	}
+	if kept != nil {
+		v.StateUpdated, v.LastActivity = kept.StateUpdated, kept.LastActivity
+	}
+	return v, nil
+}
+
+// Devices returns the first devices by id, at most top of them; a top outside
+// 1 to 1000 means 1000 (wire §4.2).
+func (s *Service) Devices(ctx context.Context, top int) ([]View, error) {
+	return s.Page(ctx, "", top)
+}
+
+// Page returns up to top devices after one, ascending by id.
+func (s *Service) Page(ctx context.Context, after tvilling.DeviceID, top int) ([]View, error) {
+	if top < 1 || top > MaxList {
+		top = MaxList
+	}
+	return s.list(ctx, state.Range{Kind: state.Devices, After: tvilling.Device(after)}, top)
+}
+
+// Modules returns the modules of a device, ascending by id.
+func (s *Service) Modules(ctx context.Context, d tvilling.DeviceID) ([]View, error) {
+	if _, err := s.Get(ctx, tvilling.Device(d)); err != nil {
+		return nil, err
+	}
+	return s.list(ctx, state.Range{Kind: state.Modules, Device: d}, MaxList)
+}
+
+func (s *Service) list(ctx context.Context, r state.Range, top int) ([]View, error) {
+	list := []View{}
+	for e, err := range s.store.Scan(ctx, r) {
+		if err != nil {
+			return nil, err
+		}
+		v, err := s.view(ctx, e.Identity)
+		if err != nil {
+			return nil, err
+		}
+		if list = append(list, v); len(list) == top {
+			break
+		}
+	}
+	return list, nil
+}
+
+// Statistics counts.
+func (s *Service) Statistics(ctx context.Context) (Statistics, error) {
+	c, err := s.store.Counters(ctx)
+	if err != nil {
+		return Statistics{}, err
+	}
+	return Statistics{
+		Devices: c.Devices, Disabled: c.DisabledDevices, Enabled: c.Devices - c.DisabledDevices,
+		Modules: c.Modules, Connected: s.sessions.Connected(),
+	}, nil
+}
+
+// Keys returns the symmetric keys of an identity in base64, empty when it has none.
+func (s *Service) Keys(rec *state.Identity) (primary, secondary string, err error) {
+	return s.vault.OpenKeys(rec)
+}
