@@ -1,0 +1,117 @@
+package query
+
+import "strings"
+
+// functionNames are the functions of a condition, for messages.
+const functionNames = "IS_DEFINED, STARTSWITH, ENDSWITH, CONTAINS and ARRAY_CONTAINS"
+
+// call compiles a function. STARTS_WITH, ENDS_WITH and CONTAINS are the
+// spellings of message routing, taken here, too.
+func (c *checker) call(e *Call) (condition, error) {
+	switch e.Name {
+	case "IS_DEFINED":
+		return c.isDefined(e)
+	case "STARTSWITH", "STARTS_WITH":
+		return c.part(e, strings.HasPrefix)
+	case "ENDSWITH", "ENDS_WITH":
+		return c.part(e, strings.HasSuffix)
+	case "CONTAINS":
+		return c.part(e, strings.Contains)
+	case "ARRAY_CONTAINS":
+		return c.arrayContains(e)
+	case "COUNT", "AVG", "SUM", "MIN", "MAX":
+		return nil, invalid(c.text, e.At(), "%s is an aggregate and stands before FROM, not in a condition.", e.Name)
+	case "ABS", "EXP", "POWER", "SQUARE", "CEILING", "FLOOR", "SIGN", "SQRT", "AS_NUMBER", "IS_ARRAY", "IS_BOOL", "IS_NULL",
+		"IS_NUMBER", "IS_OBJECT", "IS_PRIMITIVE", "IS_STRING", "CONCAT", "LENGTH", "LOWER", "UPPER", "SUBSTRING", "INDEX_OF":
+		return nil, unsupported(c.text, e.At(), "the function "+e.Name)
+	}
+	return nil, invalid(c.text, e.At(), "there is no function %s; there are %s.", clip(e.Name), functionNames)
+}
+
+// arguments compiles exactly n arguments.
+func (c *checker) arguments(e *Call, n int) ([]operand, error) {
+	if len(e.Args) != n {
+		return nil, invalid(c.text, e.At(), "%s takes %d argument(s), not %d.", e.Name, n, len(e.Args))
+	}
+	compiled := make([]operand, 0, n)
+	for _, arg := range e.Args {
+		x, err := c.operand(arg)
+		if err != nil {
+			return nil, err
+		}
+		compiled = append(compiled, x)
+	}
+	return compiled, nil
+}
+
+func (c *checker) isDefined(e *Call) (condition, error) {
+	args, err := c.arguments(e, 1)
+	if err != nil {
+		return nil, err
+	}
+	p, ok := args[0].(path)
+	if !ok {
+		return nil, invalid(c.text, e.Args[0].At(), "IS_DEFINED takes a path, such as properties.desired.interval.")
+	}
+	return defined(p), nil
+}
+
+// defined is IS_DEFINED: the one condition that is never unknown.
+type defined path
+
+func (d defined) test(row Row) truth { return truthOf(row.Field(d).kind != Undefined) }
+
+func (c *checker) part(e *Call, has func(s, part string) bool) (condition, error) {
+	args, err := c.arguments(e, 2)
+	if err != nil {
+		return nil, err
+	}
+	return part{has: has, whole: args[0], part: args[1]}, nil
+}
+
+// part asks whether one string has another at its start, end or somewhere.
+type part struct {
+	has         func(s, part string) bool
+	whole, part operand
+}
+
+func (p part) test(row Row) truth {
+	whole, part := p.whole.value(row).withText(), p.part.value(row).withText()
+	if whole.kind != String || part.kind != String {
+		return unknown
+	}
+	return truthOf(p.has(whole.text, part.text))
+}
+
+func (c *checker) arrayContains(e *Call) (condition, error) {
+	if len(e.Args) == 2 {
+		if array, ok := e.Args[0].(*Array); ok {
+			x, err := c.operand(e.Args[1])
+			return membership{x: x, items: array.values()}, err
+		}
+	}
+	args, err := c.arguments(e, 2)
+	if err != nil {
+		return nil, err
+	}
+	return arrayContains{list: args[0], item: args[1]}, nil
+}
+
+// arrayContains asks whether a list of the twin has an element. Elements of
+// other types than the item are simply not it.
+type arrayContains struct{ list, item operand }
+
+func (a arrayContains) test(row Row) truth {
+	list, item := a.list.value(row), a.item.value(row)
+	if list.kind != List || item.kind == Undefined {
+		return unknown
+	}
+	found := no
+	list.in.Elements(func(v Value) bool {
+		if compare(Equal, v, item) == yes {
+			found = yes
+		}
+		return found != yes
+	})
+	return found
+}

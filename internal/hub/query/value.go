@@ -1,0 +1,281 @@
+package query
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Kind is the type of a [Value].
+type Kind uint8
+
+// The kinds. A value that is not there is Undefined. Time is a hub's own time
+// stamp: it is written as a string, and compares as a string that is brought
+// to the same form first.
+const (
+	Undefined Kind = iota
+	Null
+	Bool
+	Number
+	String
+	Time
+	Object
+	List
+)
+
+// Composite is the inside of an Object or a List, and the exact text of a value
+// that is kept in another form.
+type Composite interface {
+	// AppendJSON appends the value as JSON.
+	AppendJSON(dst []byte) []byte
+	// Elements yields the elements of a List; of other kinds, nothing.
+	Elements(yield func(Value) bool)
+}
+
+// Value is one member of a twin, as a [Row] gives it. The zero value is
+// undefined.
+type Value struct {
+	kind Kind
+	// dated says that a String reads as a time, which bits and nanos hold.
+	dated bool
+	nanos int32
+	// bits is 0 or 1 of a Bool, the IEEE 754 bits of a Number and the Unix
+	// seconds of a Time.
+	bits uint64
+	text string
+	in   Composite
+}
+
+// NullValue returns JSON's null.
+func NullValue() Value { return Value{kind: Null} }
+
+// BoolValue returns true or false.
+func BoolValue(b bool) Value {
+	if b {
+		return Value{kind: Bool, bits: 1}
+	}
+	return Value{kind: Bool}
+}
+
+// NumberValue returns a number.
+func NumberValue(f float64) Value { return Value{kind: Number, bits: math.Float64bits(f)} }
+
+// StringValue returns a string.
+func StringValue(s string) Value { return Value{kind: String, text: s} }
+
+// TimeValue returns a time stamp of the hub, in the steps of 100 ns that the
+// wire shows (wire §2.1).
+func TimeValue(t time.Time) Value {
+	return Value{kind: Time, bits: uint64(t.Unix()), nanos: int32(t.Nanosecond() / 100 * 100)}
+}
+
+// ObjectValue returns an object.
+func ObjectValue(c Composite) Value { return Value{kind: Object, in: c} }
+
+// ListValue returns an array.
+func ListValue(c Composite) Value { return Value{kind: List, in: c} }
+
+// Kind returns what v is.
+func (v Value) Kind() Kind { return v.kind }
+
+func (v Value) bool() bool      { return v.bits == 1 }
+func (v Value) number() float64 { return math.Float64frombits(v.bits) }
+func (v Value) time() time.Time { return time.Unix(int64(v.bits), int64(v.nanos)).UTC() }
+
+// stamp is the form of a hub's times: up to seven digits of a second.
+const stamp = "2006-01-02T15:04:05.9999999Z"
+
+// withText returns v with a Time turned into the String that shows it.
+func (v Value) withText() Value {
+	if v.kind == Time {
+		return StringValue(v.time().Format(stamp))
+	}
+	return v
+}
+
+// withTime returns v with what it says about a time noted, if v is a String
+// that reads as one: a date, or a date and a time, in UTC unless it names an
+// offset.
+func (v Value) withTime() Value {
+	if v.kind != String || v.dated {
+		return v
+	}
+	t, ok := parseTime(v.text)
+	if ok {
+		v.dated, v.bits, v.nanos = true, uint64(t.Unix()), int32(t.Nanosecond())
+	}
+	return v
+}
+
+// parseTime reads the ISO 8601 forms that people write in queries.
+func parseTime(s string) (time.Time, bool) {
+	if len(s) < len("2006-01-02") || s[4] != '-' || s[7] != '-' {
+		return time.Time{}, false
+	}
+	if len(s) == len("2006-01-02") {
+		t, err := time.Parse(time.DateOnly, s)
+		return t, err == nil
+	}
+	for _, layout := range [...]string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// AppendJSON appends v as JSON; v must not be undefined.
+func (v Value) AppendJSON(dst []byte) []byte {
+	if v.in != nil {
+		return v.in.AppendJSON(dst)
+	}
+	switch v.kind {
+	case Bool:
+		return strconv.AppendBool(dst, v.bool())
+	case Number:
+		return appendNumber(dst, v.number())
+	case String:
+		return appendString(dst, v.text)
+	case Time:
+		return append(v.time().AppendFormat(append(dst, '"'), stamp), '"')
+	case Undefined, Null, Object, List:
+	}
+	return append(dst, "null"...)
+}
+
+// appendNumber appends f as JSON: whole numbers without an exponent as far as
+// they are exact.
+func appendNumber(dst []byte, f float64) []byte {
+	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return strconv.AppendInt(dst, int64(f), 10)
+	}
+	return strconv.AppendFloat(dst, f, 'g', -1, 64)
+}
+
+// appendString appends s as a JSON string.
+func appendString(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			dst = utf8.AppendRune(dst, r)
+			i += n
+			continue
+		}
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			dst = append(dst, c)
+		}
+		i++
+	}
+	return append(dst, '"')
+}
+
+// truth is the outcome of a condition.
+type truth uint8
+
+const (
+	no truth = iota
+	yes
+	unknown
+)
+
+func truthOf(b bool) truth {
+	if b {
+		return yes
+	}
+	return no
+}
+
+func (t truth) not() truth {
+	switch t {
+	case no:
+		return yes
+	case yes:
+		return no
+	case unknown:
+	}
+	return unknown
+}
+
+// compare applies a comparison. Only primitives of the same type compare;
+// everything else is unknown (wire §7.2).
+func compare(op Op, a, b Value) truth {
+	if a.kind == Time || b.kind == Time {
+		a, b = alike(a, b)
+	}
+	if a.kind != b.kind {
+		return unknown
+	}
+	var order int
+	switch a.kind {
+	case Null:
+		if op != Equal && op != NotEqual {
+			return unknown
+		}
+	case Bool:
+		order = int(a.bits) - int(b.bits)
+	case Number:
+		order = compareNumbers(a.number(), b.number())
+	case String:
+		order = strings.Compare(a.text, b.text)
+	case Time:
+		order = a.time().Compare(b.time())
+	case Undefined, Object, List:
+		return unknown
+	}
+	return truthOf(holds(op, order))
+}
+
+// alike makes a time and a string comparable: as times if the string reads as
+// one, else as strings.
+func alike(a, b Value) (Value, Value) {
+	a, b = a.withTime(), b.withTime()
+	switch {
+	case a.kind == Time && b.dated:
+		b.kind = Time
+	case b.kind == Time && a.dated:
+		a.kind = Time
+	case a.kind != b.kind:
+		a, b = a.withText(), b.withText()
+	}
+	return a, b
+}
+
+func compareNumbers(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// holds reports whether op is true of two values in the given order.
+func holds(op Op, order int) bool {
+	switch op {
+	case Equal:
+		return order == 0
+	case NotEqual:
+		return order != 0
+	case Less:
+		return order < 0
+	case LessEqual:
+		return order <= 0
+	case Greater:
+		return order > 0
+	case GreaterEqual:
+		return order >= 0
+	case Add, Subtract, Multiply, Divide, Modulo:
+	}
+	return false
+}
