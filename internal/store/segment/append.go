@@ -1,0 +1,225 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+
+	"github.com/tvilling/tvilling"
+)
+
+// keepBuffer is the largest buffer that the appender keeps between appends.
+const keepBuffer = 4 << 20
+
+// Append writes the payloads as consecutive records, in order, and returns
+// the sequence of the first one when all are durable. They are kept or lost
+// together, whatever happens. Without payloads it does nothing.
+//
+// An error of code Unavailable means that there was no space (or another
+// lasting want of the machine), that nothing was kept and that a later call
+// may succeed. TooLarge and InvalidArgument refuse what can never be stored.
+// An error of code Internal poisons the log: see the package comment.
+func (l *Log) Append(payloads [][]byte) (first uint64, err error) {
+	if err := checkBatch(payloads); err != nil {
+		return 0, err
+	}
+	l.appending.Lock()
+	defer l.appending.Unlock()
+	next, err := l.writable()
+	if err != nil || len(payloads) == 0 {
+		return next, err
+	}
+	size := int64(0)
+	for _, p := range payloads {
+		size += header{length: uint32(len(p))}.size()
+	}
+	if l.active.size > fileHeaderSize && l.active.size+size > l.maxBytes {
+		if err := l.rotate(next); err != nil {
+			return 0, err
+		}
+	}
+	buf := l.buf[:0]
+	for i, p := range payloads {
+		h := header{seq: next + uint64(i), index: uint16(i), more: uint16(len(payloads) - 1 - i)}
+		buf = appendRecord(buf, l.active.seed, h, p)
+	}
+	if cap(buf) <= keepBuffer {
+		l.buf = buf
+	}
+	if err := l.write(l.active, buf); err != nil {
+		return 0, err
+	}
+	l.publish(l.active, next, len(payloads), int64(len(buf)))
+	return next, nil
+}
+
+func checkBatch(payloads [][]byte) error {
+	if len(payloads) > MaxBatch {
+		return tvilling.Errorf(tvilling.InvalidArgument,
+			"An append may have at most %d records; this one has %d.", MaxBatch, len(payloads))
+	}
+	for _, p := range payloads {
+		if len(p) > MaxPayload {
+			return tvilling.Errorf(tvilling.TooLarge,
+				"A record may have at most %d bytes; this one has %d.", MaxPayload, len(p))
+		}
+	}
+	return nil
+}
+
+// writable returns the next sequence, or why there can be no append.
+// l.appending is held, so it does not change.
+func (l *Log) writable() (next uint64, err error) {
+	if l.poison != nil {
+		return 0, l.poison
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return 0, errClosed(l.dir)
+	}
+	return l.head + 1, nil
+}
+
+func errClosed(dir string) error {
+	return &tvilling.Error{
+		Code: tvilling.Unavailable, Op: "use log", Subject: dir,
+		Message: "The log is closed; the hub is stopping.",
+	}
+}
+
+// write makes buf durable at the end of the active file, or leaves the file
+// as it was, or poisons the log.
+func (l *Log) write(f *file, buf []byte) error {
+	n, err := f.handle.WriteAt(buf, f.size)
+	if err == nil && n < len(buf) {
+		err = io.ErrShortWrite
+	}
+	if err == nil {
+		if err := f.handle.Sync(); err != nil {
+			return l.poisoned("sync", f, err)
+		}
+		return nil
+	}
+	if !noSpace(err) {
+		return l.poisoned("write", f, err)
+	}
+	// What was written must be gone durably before anything else is: after a
+	// crash it could otherwise lie behind the records of a later append.
+	if err := f.handle.Truncate(f.size); err != nil {
+		return l.poisoned("roll back", f, err)
+	}
+	if err := f.handle.Sync(); err != nil {
+		return l.poisoned("roll back", f, err)
+	}
+	return l.full(err)
+}
+
+// publish lets readers see the records that have become durable.
+func (l *Log) publish(f *file, first uint64, count int, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.marks); n == 0 || f.size-l.marks[n-1].off >= markDistance {
+		l.marks = append(l.marks, mark{seq: first, off: f.size})
+	}
+	f.size += bytes
+	l.head += uint64(count)
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+// Rotate ends the active file, unless it is empty, and begins the next one,
+// so that [Log.Drop] can delete it. Errors are those of Append.
+func (l *Log) Rotate() error {
+	l.appending.Lock()
+	defer l.appending.Unlock()
+	next, err := l.writable()
+	if err != nil || l.active.first == next {
+		return err
+	}
+	return l.rotate(next)
+}
+
+// rotate begins the file that holds the sequences from next on.
+// l.appending is held.
+func (l *Log) rotate(next uint64) error {
+	old := l.active
+	if err := l.addFile(next); err != nil {
+		return err
+	}
+	// The old file was synced by its last append; closing it loses nothing.
+	if err := l.put(old); err != nil {
+		return l.poisoned("close", old, err)
+	}
+	return nil
+}
+
+// addFile creates the file that begins with the given sequence, durably, and
+// makes it the active one. When it fails there is no such file.
+func (l *Log) addFile(first uint64) error {
+	f := l.newFile(first, l.salt)
+	h, err := l.fs.Create(f.path)
+	if err != nil {
+		if noSpace(err) {
+			return l.full(err)
+		}
+		return l.failed("begin segment", err)
+	}
+	if err := l.writeFileHeader(f, h); err != nil {
+		// A file that stays behind is empty, and is taken over by the next
+		// attempt, which uses the same name.
+		return errors.Join(err, h.Close(), l.fs.Remove(f.path))
+	}
+	f.handle, f.users, f.size = h, 1, fileHeaderSize
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.active = f
+	l.files = append(l.files, f)
+	l.marks = l.marks[:0]
+	return nil
+}
+
+// writeFileHeader makes an empty file a segment file and its entry durable.
+func (l *Log) writeFileHeader(f *file, h File) error {
+	_, err := h.WriteAt(appendFileHeader(nil, f.salt, f.first), 0)
+	if err != nil {
+		if noSpace(err) {
+			return l.full(err)
+		}
+		return l.poisoned("write", f, err)
+	}
+	if err := h.Sync(); err != nil {
+		return l.poisoned("sync", f, err)
+	}
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return l.poisoned("sync directory", f, err)
+	}
+	return nil
+}
+
+// noSpace reports whether err is a want of space, which may pass.
+func noSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// full returns the refusal for a want of space.
+func (l *Log) full(err error) error {
+	return &tvilling.Error{
+		Code: tvilling.Unavailable, Op: "append", Subject: l.dir,
+		Message: fmt.Sprintf("There is no space left in %s; free some, nothing was stored.", l.dir),
+		Err:     err,
+	}
+}
+
+// poisoned ends all appending. l.appending is held, or the log is not open yet.
+func (l *Log) poisoned(step string, f *file, err error) error {
+	l.poison = &tvilling.Error{
+		Code: tvilling.Internal, Op: step, Subject: f.path,
+		Message: "The log takes nothing more, because what is durable is not known; restart to recover it.",
+		Err:     err,
+	}
+	return l.poison
+}
