@@ -58,10 +58,7 @@ func (s *Service) addSystemModules(tx *commit.Tx, device *state.Identity, actor 
 		if have != nil {
 			continue
 		}
-		rec, err := s.fresh(tx, Spec{ID: id, Auth: &AuthSpec{Type: state.None}, ManagedBy: "iotEdge"})
-		if err != nil {
-			return err
-		}
+		rec := s.fresh(tx, Spec{ID: id, Auth: &AuthSpec{Type: state.None}, ManagedBy: "iotEdge"})
 		s.put(tx, rec, state.NewTwin(id), state.CreateModule, actor)
 		tx.Count(0, 0, 1)
 	}
@@ -76,13 +73,11 @@ func (s *Service) addCompanion(tx *commit.Tx, rule *Companion, device *state.Ide
 	if pristine {
 		spec = &Spec{ID: id}
 	}
-	rec, err := s.fresh(tx, *spec)
-	if err != nil {
-		return nil, err
-	}
+	rec := s.fresh(tx, *spec)
 	rec.Companion, rec.Pristine = true, pristine
 	twin := state.NewTwin(id)
 	stamp := doc.Stamp{Time: tx.Time(), Actor: CompanionActor}
+	var err error
 	// The content belongs to version 1: nobody has changed the twin yet.
 	if rule.Desired != nil {
 		if twin.Desired, err = doc.New(0).Replace(rule.Desired, doc.Desired, stamp); err != nil {
@@ -107,10 +102,7 @@ func (s *Service) claim(tx *commit.Tx, old *state.Identity, spec Spec, actor str
 	next.Pristine = false
 	next.ManagedBy = spec.ManagedBy
 	if spec.Auth != nil {
-		var err error
-		if next.Auth, err = s.authenticate(spec.ID, spec.Auth, old.Auth); err != nil {
-			return nil, err
-		}
+		next.Auth = s.authenticate(spec.ID, spec.Auth, old.Auth)
 	}
 	s.change(tx, &next, actor)
 	return &next, nil

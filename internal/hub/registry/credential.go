@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/commit"
 	"github.com/tvilling/tvilling/internal/hub/state"
 )
@@ -26,7 +27,7 @@ func (s *Service) checkAuth(op string, id tvilling.Identity, a *AuthSpec) error 
 			if key == "" {
 				continue
 			}
-			if err := s.vault.CheckKey(key); err != nil {
+			if err := auth.CheckKey(key); err != nil {
 				return refuse(tvilling.InvalidArgument, op, id, "%s", tvilling.MessageOf(err))
 			}
 		}
@@ -65,7 +66,7 @@ func isThumbprint(s string) bool {
 
 // authenticate makes the stored credential of a: it generates keys where none
 // are given and old has none, and seals them.
-func (s *Service) authenticate(id tvilling.Identity, a *AuthSpec, old state.Authentication) (state.Authentication, error) {
+func (s *Service) authenticate(id tvilling.Identity, a *AuthSpec, old state.Authentication) state.Authentication {
 	if a == nil {
 		a = &AuthSpec{Type: state.SAS}
 	}
@@ -73,20 +74,22 @@ func (s *Service) authenticate(id tvilling.Identity, a *AuthSpec, old state.Auth
 	switch a.Type {
 	case state.SAS:
 		if a.PrimaryKey == "" && old.Type == state.SAS {
-			return old, nil
+			return old
 		}
-		primary, secondary := a.PrimaryKey, a.SecondaryKey
-		if primary == "" {
-			primary, secondary = s.vault.NewKey(), s.vault.NewKey()
+		pair := auth.Pair{Primary: a.PrimaryKey, Secondary: a.SecondaryKey}
+		if pair.Primary == "" {
+			pair = auth.NewPair()
 		}
-		var err error
-		next.SealedPrimary, next.SealedSecondary, err = s.vault.SealKeys(id, primary, secondary)
-		return next, err
+		s.seal(id, pair, &next)
 	case state.SelfSigned:
 		next.PrimaryThumbprint, next.SecondaryThumbprint = a.PrimaryThumbprint, a.SecondaryThumbprint
 	case state.CertificateAuthority, state.None:
 	}
-	return next, nil
+	return next
+}
+
+func (s *Service) seal(id tvilling.Identity, pair auth.Pair, a *state.Authentication) {
+	a.SealedPrimary, a.SealedSecondary = s.sealer.SealPair(auth.IdentityOwner(id), pair)
 }
 
 // Regenerate gives an identity a new "primary" or "secondary" key, or swaps
@@ -105,27 +108,17 @@ func (s *Service) Regenerate(ctx context.Context, id tvilling.Identity, which, a
 		if rec.Auth.Type != state.SAS {
 			return refuse(tvilling.InvalidArgument, op, id, "%s authenticates by %s and has no symmetric keys.", id, rec.Auth.Type)
 		}
-		primary, secondary, err := s.vault.OpenKeys(rec)
+		pair, err := s.keys(rec)
 		if err != nil {
 			return err
 		}
-		switch which {
-		case "primary":
-			primary = s.vault.NewKey()
-		case "secondary":
-			secondary = s.vault.NewKey()
-		case "swap":
-			primary, secondary = secondary, primary
-		default:
-			return refuse(tvilling.InvalidArgument, op, id, "Unknown key %q; use primary, secondary or swap.", which)
+		if pair, err = pair.Regenerate(which); err != nil {
+			return err
 		}
 		next = *rec
 		next.Version++
 		next.Pristine = false
-		next.Auth.SealedPrimary, next.Auth.SealedSecondary, err = s.vault.SealKeys(id, primary, secondary)
-		if err != nil {
-			return err
-		}
+		s.seal(id, pair, &next.Auth)
 		s.change(tx, &next, actor)
 		return nil
 	})

@@ -84,10 +84,7 @@ func (s *Service) create(tx *commit.Tx, op string, old *state.Identity, spec Spe
 	if id.IsModule() {
 		return s.createModule(tx, op, spec, actor)
 	}
-	rec, err := s.fresh(tx, spec)
-	if err != nil {
-		return nil, err
-	}
+	rec := s.fresh(tx, spec)
 	s.put(tx, rec, state.NewTwin(id), state.CreateDevice, actor)
 	disabled := int64(0)
 	if rec.Disabled {
@@ -124,10 +121,7 @@ func (s *Service) createModule(tx *commit.Tx, op string, spec Spec, actor string
 	if n := counted(modules); n >= MaxModules {
 		return nil, refuse(tvilling.TooManyModules, op, spec.ID, "Device %s has %d modules; the limit is %d.", spec.ID.Device, n, MaxModules)
 	}
-	rec, err := s.fresh(tx, spec)
-	if err != nil {
-		return nil, err
-	}
+	rec := s.fresh(tx, spec)
 	s.put(tx, rec, state.NewTwin(spec.ID), state.CreateModule, actor)
 	tx.Count(0, 0, 1)
 	return rec, nil
@@ -144,7 +138,7 @@ func counted(modules []*state.Identity) (n int) {
 }
 
 // fresh is the record of a new identity.
-func (s *Service) fresh(tx *commit.Tx, spec Spec) (*state.Identity, error) {
+func (s *Service) fresh(tx *commit.Tx, spec Spec) *state.Identity {
 	// A .NET tick count, one more than the last even within one round: no two
 	// registrations share a generation.
 	s.generation = max(s.generation+1, ticks(tx.Time()))
@@ -159,9 +153,8 @@ func (s *Service) fresh(tx *commit.Tx, spec Spec) (*state.Identity, error) {
 		Edge:         spec.Edge, DeviceScope: spec.DeviceScope, ParentScopes: spec.ParentScopes,
 		ManagedBy: spec.ManagedBy,
 	}
-	var err error
-	rec.Auth, err = s.authenticate(spec.ID, spec.Auth, state.Authentication{})
-	return rec, err
+	rec.Auth = s.authenticate(spec.ID, spec.Auth, state.Authentication{})
+	return rec
 }
 
 // ticks counts 100 ns from year 1, as .NET does.
@@ -199,10 +192,7 @@ func (s *Service) update(tx *commit.Tx, op string, old *state.Identity, spec Spe
 		}
 	}
 	if spec.Auth != nil {
-		var err error
-		if next.Auth, err = s.authenticate(spec.ID, spec.Auth, old.Auth); err != nil {
-			return nil, err
-		}
+		next.Auth = s.authenticate(spec.ID, spec.Auth, old.Auth)
 	}
 	s.change(tx, &next, actor)
 	if spec.ID.IsModule() {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/commit"
 	"github.com/tvilling/tvilling/internal/hub/state"
 )
@@ -35,25 +36,12 @@ type Sessions interface {
 	Revoke(id tvilling.Identity)
 }
 
-// Vault seals symmetric keys for the store and makes new ones; an auth.Sealer
-// with its key helpers is one.
-type Vault interface {
-	// SealKeys seals a pair of base64 keys for id.
-	SealKeys(id tvilling.Identity, primary, secondary string) (sealedPrimary, sealedSecondary []byte, err error)
-	// OpenKeys opens the pair of rec; both are empty when it has none.
-	OpenKeys(rec *state.Identity) (primary, secondary string, err error)
-	// NewKey returns a fresh random key in base64.
-	NewKey() string
-	// CheckKey says whether a caller's key may be used.
-	CheckKey(key string) error
-}
-
 // Service keeps the registry of a hub.
 type Service struct {
 	commit   *commit.Committer
 	store    Store
 	sessions Sessions
-	vault    Vault
+	sealer   *auth.Sealer
 
 	companion atomic.Pointer[Companion]
 	// generation is the newest generation id given out; only changes, which
@@ -62,8 +50,8 @@ type Service struct {
 }
 
 // New returns a registry without a companion rule.
-func New(c *commit.Committer, store Store, sessions Sessions, vault Vault) *Service {
-	return &Service{commit: c, store: store, sessions: sessions, vault: vault}
+func New(c *commit.Committer, store Store, sessions Sessions, sealer *auth.Sealer) *Service {
+	return &Service{commit: c, store: store, sessions: sessions, sealer: sealer}
 }
 
 // Spec is what a caller asks an identity to be.
@@ -197,5 +185,10 @@ func (s *Service) Statistics(ctx context.Context) (Statistics, error) {
 
 // Keys returns the symmetric keys of an identity in base64, empty when it has none.
 func (s *Service) Keys(rec *state.Identity) (primary, secondary string, err error) {
-	return s.vault.OpenKeys(rec)
+	pair, err := s.keys(rec)
+	return pair.Primary, pair.Secondary, err
+}
+
+func (s *Service) keys(rec *state.Identity) (auth.Pair, error) {
+	return s.sealer.OpenPair(auth.IdentityOwner(rec.ID), rec.Auth.SealedPrimary, rec.Auth.SealedSecondary)
 }

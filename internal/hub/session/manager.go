@@ -229,6 +229,24 @@ func (m *Manager) Recheck(id tvilling.Identity, rec *state.Identity) {
 	}
 }
 
+// RecheckPolicies closes the connections that a shared access policy's key
+// opened and no longer does.
+func (m *Manager) RecheckPolicies() {
+	m.Each(func(s *Session) {
+		if s.opt.Principal.Policy == "" {
+			return
+		}
+		rec, err := m.store.Identity(context.Background(), s.opt.ID)
+		if err != nil {
+			m.log.Warn("connection not rechecked", "device_id", s.opt.ID.Device, "module_id", s.opt.ID.Module, "error", err)
+			return
+		}
+		if !m.valid.StillValid(s.opt.Principal, rec) {
+			m.revoke(s)
+		}
+	})
+}
+
 // Revoke closes the connection of id, whatever its credential.
 func (m *Manager) Revoke(id tvilling.Identity) {
 	if s := m.session(id); s != nil {

@@ -87,12 +87,12 @@ func section(raw json.RawMessage, part doc.Part) (*doc.Patch, error) {
 	return p, err
 }
 
-// Settings returns the settings in force.
-func (s *Service) Settings() Settings { return s.current.Load().Settings }
+// Current returns the settings in force.
+func (s *Service) Current() Settings { return s.current.Load().Settings }
 
-// SetSettings makes new settings durable and then puts them in force. Switching
+// Change makes new settings durable and then puts them in force. Switching
 // the security module on starts the adoption of the devices there are.
-func (s *Service) SetSettings(ctx context.Context, next Settings, actor string) error {
+func (s *Service) Change(ctx context.Context, next Settings, actor string) error {
 	rule, err := next.rule()
 	if err != nil {
 		return err
