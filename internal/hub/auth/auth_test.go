@@ -163,4 +163,3 @@ func newCertificate(t testing.TB, name string) *x509.Certificate {
 	}
 	return cert
 }
-

@@ -108,11 +108,11 @@ func TestCertificateRefusals(t *testing.T) {
 		}
 		h.change("d", func(r *state.Identity) { r.Auth.PrimaryThumbprint = sha256Of(cert) })
 
-		time.Sleep(time.Until(cert.NotAfter)) // the clock is the bubble's
+		<-time.After(time.Until(cert.NotAfter)) // the clock is the bubble's
 		if err := connect("d", shown(cert)); err != nil {
 			t.Errorf("in its last second: %v", err)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		wantRefused(t, connect("d", shown(cert)), auth.ExpiredCertificate)
 		future := *cert
 		future.NotBefore, future.NotAfter = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
