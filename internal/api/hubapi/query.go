@@ -1,0 +1,169 @@
+package hubapi
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/query"
+	"github.com/tvilling/tvilling/internal/hub/state"
+	"github.com/tvilling/tvilling/internal/hub/twin"
+)
+
+// DamagedHeader tells how many twins a page leaves out because their stored
+// bytes are damaged.
+const DamagedHeader = "Tvilling-Damaged"
+
+type queryBody struct {
+	Query *string `json:"query"`
+}
+
+// query is POST /devices/query (wire §7.1).
+func (h *Handler) query(c *call) error {
+	b, err := c.object()
+	if err != nil {
+		return err
+	}
+	var in queryBody
+	if err := decode(b, &in); err != nil {
+		return err
+	}
+	if in.Query == nil {
+		return badMember("query", "The body needs the text of a query, as {\"query\":\"SELECT * FROM devices\"}.")
+	}
+	q, err := query.Compile(*in.Query)
+	if err != nil {
+		return err
+	}
+	size, err := c.pageSize()
+	if err != nil {
+		return err
+	}
+	damaged := 0
+	page, err := q.Run(c.context(), h.rows(c.context(), q), query.Options{
+		Size: size, Continuation: c.r.Header.Get("x-ms-continuation"),
+		// A page is given out short, even empty, when its time is over: whoever
+		// follows the continuation gets every row, and no request holds the
+		// store for long.
+		Enough: func(int) bool { return time.Since(c.started) > h.QueryTime },
+		Damaged: func(err error) {
+			damaged++
+			c.log(h.logger, slog.LevelError, "damaged twin left out of a query", errorAttr(err))
+		},
+	})
+	if err != nil {
+		return err
+	}
+	c.rows = page.Scanned
+	header := c.w.Header()
+	if damaged > 0 {
+		header.Set(DamagedHeader, strconv.Itoa(damaged))
+	}
+	// C# parses the type by case; Node takes any x-ms-continuation, even an
+	// empty one, for another page (wire §0.7).
+	header.Set("x-ms-item-type", itemType(q))
+	if page.Next != "" {
+		header.Set("x-ms-continuation", page.Next)
+	}
+	return c.json(page.Body, "")
+}
+
+func itemType(q *query.Query) string {
+	if q.Star() {
+		return "Twin"
+	}
+	return "Raw"
+}
+
+// pageSize reads x-ms-max-item-count; 0 stands for the largest page.
+func (c *call) pageSize() (int, error) {
+	s := c.r.Header.Get("x-ms-max-item-count")
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0, &tvilling.Error{Code: tvilling.InvalidArgument, Op: "read header", Path: "x-ms-max-item-count", Message: "The value must be a whole number."}
+	}
+	return n, nil
+}
+
+// rows yields the twins a query may find. A query for one device reads that
+// device alone.
+func (h *Handler) rows(ctx context.Context, q *query.Query) query.Rows {
+	return func(after tvilling.Identity) iter.Seq2[query.Row, error] {
+		views := h.Twins.All(ctx, q.Kind(), after)
+		if device, ok := q.EqualityOn("deviceId"); ok {
+			views = h.twinsOf(ctx, q, tvilling.DeviceID(device), after)
+		}
+		return func(yield func(query.Row, error) bool) {
+			r := &row{}
+			for v, err := range views {
+				if err != nil {
+					if !yield(nil, err) {
+						return
+					}
+					continue
+				}
+				r.View = v
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// twinsOf yields the twin of one device, or of its modules, or of one of them.
+func (h *Handler) twinsOf(ctx context.Context, q *query.Query, device tvilling.DeviceID, after tvilling.Identity) iter.Seq2[twin.View, error] {
+	return func(yield func(twin.View, error) bool) {
+		ids, err := h.candidates(ctx, q, device)
+		if err != nil {
+			yield(twin.View{}, err)
+			return
+		}
+		for _, id := range ids {
+			if id.Compare(after) <= 0 {
+				continue
+			}
+			v, err := h.Twins.Get(ctx, id)
+			if code := tvilling.CodeOf(err); code == tvilling.DeviceNotFound || code == tvilling.ModuleNotFound {
+				continue
+			}
+			if !yield(v, err) {
+				return
+			}
+		}
+	}
+}
+
+func (h *Handler) candidates(ctx context.Context, q *query.Query, device tvilling.DeviceID) ([]tvilling.Identity, error) {
+	if tvilling.CheckID(string(device)) != nil {
+		return nil, nil // no such device can be
+	}
+	if q.Kind() != state.Modules {
+		return []tvilling.Identity{tvilling.Device(device)}, nil
+	}
+	if module, ok := q.EqualityOn("moduleId"); ok {
+		id := tvilling.Identity{Device: device, Module: tvilling.ModuleID(module)}
+		if module == "" || id.Check() != nil {
+			return nil, nil
+		}
+		return []tvilling.Identity{id}, nil
+	}
+	list, err := h.Registry.Modules(ctx, device)
+	if tvilling.CodeOf(err) == tvilling.DeviceNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]tvilling.Identity, len(list))
+	for i, v := range list {
+		ids[i] = v.ID
+	}
+	return ids, nil
+}

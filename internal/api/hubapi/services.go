@@ -1,0 +1,76 @@
+package hubapi
+
+import (
+	"context"
+	"iter"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/auth"
+	"github.com/tvilling/tvilling/internal/hub/message"
+	"github.com/tvilling/tvilling/internal/hub/policy"
+	"github.com/tvilling/tvilling/internal/hub/registry"
+	"github.com/tvilling/tvilling/internal/hub/state"
+	"github.com/tvilling/tvilling/internal/hub/twin"
+	"github.com/tvilling/tvilling/internal/security/onboard"
+)
+
+// Authenticator finds out who sends a request; an [auth.Authenticator] is one.
+type Authenticator interface {
+	Request(ctx context.Context, resource string, c auth.Credentials) (auth.Principal, error)
+}
+
+// Registry keeps the identities; a [registry.Service] is one.
+type Registry interface {
+	Get(ctx context.Context, id tvilling.Identity) (registry.View, error)
+	Put(ctx context.Context, spec registry.Spec, match tvilling.Match, actor string) (registry.View, error)
+	Delete(ctx context.Context, id tvilling.Identity, match tvilling.Match, actor string) error
+	Devices(ctx context.Context, top int) ([]registry.View, error)
+	Page(ctx context.Context, after tvilling.DeviceID, top int) ([]registry.View, error)
+	Modules(ctx context.Context, d tvilling.DeviceID) ([]registry.View, error)
+	Keys(rec *state.Identity) (primary, secondary string, err error)
+	Regenerate(ctx context.Context, id tvilling.Identity, which, actor string) (registry.View, error)
+	Restore(ctx context.Context, d tvilling.DeviceID, actor string) (registry.View, error)
+	Statistics(ctx context.Context) (registry.Statistics, error)
+}
+
+// Twins reads and changes twins; a [twin.Service] is one.
+type Twins interface {
+	Get(ctx context.Context, id tvilling.Identity) (twin.View, error)
+	Patch(ctx context.Context, id tvilling.Identity, u twin.Update, match tvilling.Match, actor string) (twin.View, error)
+	Replace(ctx context.Context, id tvilling.Identity, u twin.Update, match tvilling.Match, actor string) (twin.View, error)
+	All(ctx context.Context, kind state.Kind, after tvilling.Identity) iter.Seq2[twin.View, error]
+}
+
+// Messages yields what devices sent, oldest first; a [message.Service] is one.
+type Messages interface {
+	Head(kind message.Kind) uint64
+	Read(ctx context.Context, kind message.Kind, after uint64, follow bool) iter.Seq2[*tvilling.Message, error]
+}
+
+// Journal yields the changes of the hub, oldest first; a journal.Journal is one.
+type Journal interface {
+	Head() uint64
+	Read(ctx context.Context, after uint64, follow bool) iter.Seq2[state.Change, error]
+}
+
+// Policies keeps the shared access policies of the hub; a [policy.Service] is one.
+type Policies interface {
+	List(ctx context.Context) ([]policy.Policy, error)
+	Get(ctx context.Context, name string) (policy.Policy, error)
+	Put(ctx context.Context, p policy.Policy, actor string) (policy.Policy, error)
+	Delete(ctx context.Context, name, actor string) error
+	Regenerate(ctx context.Context, name, which, actor string) (policy.Policy, error)
+}
+
+// Settings keeps the settings of the hub; an [onboard.Service] is one.
+type Settings interface {
+	// Current returns those in force; it does not wait.
+	Current() onboard.Settings
+	// Change makes next durable and puts it in force.
+	Change(ctx context.Context, next onboard.Settings, actor string) error
+}
+
+// Adoption tells of the adoption of existing devices; an [onboard.Service] does.
+type Adoption interface {
+	Progress() onboard.Progress
+}

@@ -1,0 +1,79 @@
+package hubapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/twin/doc"
+	"github.com/tvilling/tvilling/internal/security/onboard"
+)
+
+// getSettings is GET /tvilling/settings:
+//
+//	{"guardSecurityTwin":false,"hideModuleKeys":false,
+//	 "securityModule":{"enabled":true,"desired":{…},"tags":{…}}}
+func (h *Handler) getSettings(c *call) error { return answer(c, h.Settings.Current()) }
+
+// putSettings is PUT /tvilling/settings. Members left out keep their value,
+// and the answer is the settings then in force.
+func (h *Handler) putSettings(c *call) error {
+	b, err := c.object()
+	if err != nil {
+		return err
+	}
+	next := h.Settings.Current()
+	if err := parseSettings(b, &next); err != nil {
+		return err
+	}
+	if err := h.Settings.Change(c.context(), next, c.who.Actor()); err != nil {
+		return err
+	}
+	return answer(c, next)
+}
+
+func parseSettings(b []byte, into *onboard.Settings) error {
+	if err := decodeStrict(b, into); err != nil {
+		return err
+	}
+	m := &into.SecurityModule
+	var err error
+	if m.Desired, err = initial(m.Desired, doc.Desired, "securityModule.desired"); err != nil {
+		return err
+	}
+	m.Tags, err = initial(m.Tags, doc.Tags, "securityModule.tags")
+	return err
+}
+
+// initial checks the initial content of a section; null means none.
+func initial(raw json.RawMessage, part doc.Part, path string) (json.RawMessage, error) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || isNull(raw) {
+		return nil, nil
+	}
+	p, err := doc.Parse(raw, part)
+	if err == nil {
+		// The limit of a section holds for what becomes of the patch.
+		_, err = doc.New(0).Replace(p, part, doc.Stamp{})
+	}
+	if err != nil {
+		return nil, &tvilling.Error{Code: tvilling.CodeOf(err), Op: "read settings", Path: path, Message: tvilling.MessageOf(err), Err: err}
+	}
+	return raw, nil
+}
+
+// securityModule is GET /tvilling/securitymodule: how far the adoption of
+// existing devices is,
+//
+//	{"enabled":true,"running":true,"seen":600,"adopted":500,"failed":0,"remaining":400}
+func (h *Handler) securityModule(c *call) error { return answer(c, h.Adoption.Progress()) }
+
+// answer writes a plain value.
+func answer(c *call, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	return c.json(b, "")
+}
