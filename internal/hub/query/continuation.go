@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"strings"
 
 	"github.com/tvilling/tvilling"
 )
@@ -56,7 +57,8 @@ func (q *Query) decode(continuation string) (position, error) {
 }
 
 func parseContinuation(continuation string) (p position, from digest, ok bool) {
-	if len(continuation) > maxContinuation {
+	// The decoder would step over line ends.
+	if len(continuation) > maxContinuation || strings.ContainsAny(continuation, "\r\n") {
 		return p, from, false
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(continuation)

@@ -17,7 +17,7 @@ const language = "Supported is SELECT [TOP n] followed by * or paths [AS name] o
 // invalid returns the error for a query that is not of the language. The text
 // goes on a sentence that names the place.
 func invalid(query string, at int, format string, args ...any) *tvilling.Error {
-	e := tvilling.Errorf(tvilling.InvalidArgument, "The query is invalid at %s: %s", place(query, at), fmt.Sprintf(format, args...))
+	e := tvilling.Errorf(tvilling.InvalidArgument, "The query is invalid at %s: %s", location(query, at), fmt.Sprintf(format, args...))
 	e.Op = operation
 	return e
 }
@@ -26,13 +26,13 @@ func invalid(query string, at int, format string, args ...any) *tvilling.Error {
 // does not evaluate.
 func unsupported(query string, at int, construct string) *tvilling.Error {
 	e := tvilling.Errorf(tvilling.Unsupported, "The query uses %s at %s, which this version of the hub does not support. %s",
-		construct, place(query, at), language)
+		construct, location(query, at), language)
 	e.Op = operation
 	return e
 }
 
-// place returns the line and column, in characters from 1 on, of an offset.
-func place(query string, at int) string {
+// location returns the line and column, in characters from 1 on, of an offset.
+func location(query string, at int) string {
 	before := query[:at]
 	line := strings.Count(before, "\n")
 	column := utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])

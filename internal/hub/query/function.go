@@ -1,6 +1,6 @@
 package query
 
-import "strings"
+import "bytes"
 
 // functionNames are the functions of a condition, for messages.
 const functionNames = "IS_DEFINED, STARTSWITH, ENDSWITH, CONTAINS and ARRAY_CONTAINS"
@@ -12,11 +12,11 @@ func (c *checker) call(e *Call) (condition, error) {
 	case "IS_DEFINED":
 		return c.isDefined(e)
 	case "STARTSWITH", "STARTS_WITH":
-		return c.part(e, strings.HasPrefix)
+		return c.part(e, atStart)
 	case "ENDSWITH", "ENDS_WITH":
-		return c.part(e, strings.HasSuffix)
+		return c.part(e, atEnd)
 	case "CONTAINS":
-		return c.part(e, strings.Contains)
+		return c.part(e, anywhere)
 	case "ARRAY_CONTAINS":
 		return c.arrayContains(e)
 	case "COUNT", "AVG", "SUM", "MIN", "MAX":
@@ -61,26 +61,44 @@ type defined path
 
 func (d defined) test(row Row) truth { return truthOf(row.Field(d).kind != Undefined) }
 
-func (c *checker) part(e *Call, has func(s, part string) bool) (condition, error) {
+func (c *checker) part(e *Call, where place) (condition, error) {
 	args, err := c.arguments(e, 2)
 	if err != nil {
 		return nil, err
 	}
-	return part{has: has, whole: args[0], part: args[1]}, nil
+	return part{where: where, whole: args[0], part: args[1]}, nil
 }
 
-// part asks whether one string has another at its start, end or somewhere.
+// place says where in a string another one is looked for.
+type place uint8
+
+const (
+	atStart place = iota
+	atEnd
+	anywhere
+)
+
+// part asks whether one string has another at a place.
 type part struct {
-	has         func(s, part string) bool
+	where       place
 	whole, part operand
 }
 
 func (p part) test(row Row) truth {
-	whole, part := p.whole.value(row).withText(), p.part.value(row).withText()
-	if whole.kind != String || part.kind != String {
+	whole, part := p.whole.value(row), p.part.value(row)
+	if !whole.isText() || !part.isText() {
 		return unknown
 	}
-	return truthOf(p.has(whole.text, part.text))
+	var roomWhole, roomPart [textRoom]byte
+	s, sub := whole.appendText(roomWhole[:0]), part.appendText(roomPart[:0])
+	switch p.where {
+	case atStart:
+		return truthOf(bytes.HasPrefix(s, sub))
+	case atEnd:
+		return truthOf(bytes.HasSuffix(s, sub))
+	case anywhere:
+	}
+	return truthOf(bytes.Contains(s, sub))
 }
 
 func (c *checker) arrayContains(e *Call) (condition, error) {
@@ -107,7 +125,7 @@ func (a arrayContains) test(row Row) truth {
 		return unknown
 	}
 	found := no
-	list.in.Elements(func(v Value) bool {
+	list.elements(func(v Value) bool {
 		if compare(Equal, v, item) == yes {
 			found = yes
 		}

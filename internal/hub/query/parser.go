@@ -399,7 +399,7 @@ func (p *parser) primary() (Expr, error) {
 		case p.token.is("(") && len(path.Segments) == 1 && name.kind == tokenWord:
 			return p.call(name)
 		case p.token.is("["):
-			return nil, invalid(p.lexer.text, p.token.at, "a member is named with a point and, where its name needs it, [[ ]]: tags.[[my name]].")
+			return nil, invalid(p.lexer.text, p.token.at, "a member is named with a point and, where its name needs it, [[ ]]: tags.[[my-name]].")
 		case p.token.kind == tokenEscaped:
 			return nil, invalid(p.lexer.text, p.token.at, "there must be a point before [[.")
 		}

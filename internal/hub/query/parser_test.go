@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -86,8 +87,9 @@ func TestParseLimits(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that no text makes the parser or the checker panic, that the
-// printed tree parses into the same tree, and that an error is one for clients.
+// FuzzParse checks that no text makes the parser, the checker or the evaluation
+// panic, that the printed tree parses into the same tree, that what is shown is
+// JSON, and that an error is one for clients.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"SELECT * FROM devices",
@@ -101,6 +103,7 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+	rows := fleet(f, 1)
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := query.Parse(text)
 		if err != nil {
@@ -121,9 +124,16 @@ func FuzzParse(f *testing.F) {
 		if diff := cmp.Diff(s, again, cmpopts.IgnoreTypes(query.Pos(0))); diff != "" {
 			t.Fatalf("Parse(%q) prints as %q, another tree (-first +second):\n%s", text, printed, diff)
 		}
-		if _, err := query.Compile(text); err != nil {
+		q, err := query.Compile(text)
+		if err != nil {
 			if code := tvilling.CodeOf(err); code != tvilling.InvalidArgument && code != tvilling.Unsupported {
 				t.Fatalf("Compile(%q): code %s", text, code)
+			}
+			return
+		}
+		for _, row := range rows {
+			if shown := q.Project(nil, row); q.Match(row) && !json.Valid(shown) {
+				t.Fatalf("%q shows %s", text, shown)
 			}
 		}
 	})

@@ -27,10 +27,12 @@ type Options struct {
 	// Continuation is the Next of the page before, "" for the first page. The
 	// page before may have had another Size.
 	Continuation string
-	// MaxScan, if positive, ends a page after so many rows were looked at, even
-	// if it holds fewer than Size or none; the next page then goes on there.
-	// COUNT() always looks at all rows.
-	MaxScan int
+	// Enough, if set, is asked after each row, with the number of rows looked at
+	// so far, whether to end the page there, though it holds fewer than Size
+	// rows or none; the next page then goes on behind that row. It bounds the
+	// time that a page takes. COUNT() has one row and looks at all of them; what
+	// bounds it is the context.
+	Enough func(scanned int) bool
 	// Damaged, if set, is told of each row that is left out because its stored
 	// bytes are damaged (code Corrupt). Without it such a row ends the query.
 	Damaged func(error)
@@ -41,6 +43,8 @@ type Page struct {
 	// Body is a JSON array of the rows; Count is how many they are.
 	Body  []byte
 	Count int
+	// Scanned is how many rows were looked at to make the page.
+	Scanned int
 	// Next is the continuation for the page after, "" if there is none.
 	Next string
 }
@@ -60,9 +64,8 @@ func (q *Query) Run(ctx context.Context, rows Rows, o Options) (*Page, error) {
 		o.Size = MaxPage
 	}
 	r := &run{query: q, options: o, at: at, page: &Page{Body: []byte{'['}}}
-	scanned := 0
 	for row, err := range rows(at.after) {
-		if scanned++; scanned%cancelEvery == 1 && ctx.Err() != nil {
+		if r.page.Scanned++; r.page.Scanned%cancelEvery == 1 && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
@@ -75,7 +78,7 @@ func (q *Query) Run(ctx context.Context, rows Rows, o Options) (*Page, error) {
 		if r.full(row) {
 			return r.done(), nil
 		}
-		if o.MaxScan > 0 && scanned >= o.MaxScan && q.count == nil {
+		if o.Enough != nil && q.count == nil && o.Enough(r.page.Scanned) {
 			r.page.Next = q.encode(r.at)
 			return r.done(), nil
 		}

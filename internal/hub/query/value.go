@@ -1,11 +1,14 @@
 package query
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 )
 
 // Kind is the type of a [Value].
@@ -25,12 +28,14 @@ const (
 	List
 )
 
-// Composite is the inside of an Object or a List, and the exact text of a value
-// that is kept in another form.
-type Composite interface {
-	// AppendJSON appends the value as JSON.
+// Writer is the inside of an Object: it appends itself as JSON.
+type Writer interface {
 	AppendJSON(dst []byte) []byte
-	// Elements yields the elements of a List; of other kinds, nothing.
+}
+
+// Elements is the inside of a List.
+type Elements interface {
+	Writer
 	Elements(yield func(Value) bool)
 }
 
@@ -45,7 +50,10 @@ type Value struct {
 	// seconds of a Time.
 	bits uint64
 	text string
-	in   Composite
+	in   Writer
+	// doc, if it has a kind, is the value in a document: the text of a String,
+	// the inside of an Object or List, and how exactly a Number is written.
+	doc doc.Value
 }
 
 // NullValue returns JSON's null.
@@ -72,10 +80,27 @@ func TimeValue(t time.Time) Value {
 }
 
 // ObjectValue returns an object.
-func ObjectValue(c Composite) Value { return Value{kind: Object, in: c} }
+func ObjectValue(w Writer) Value { return Value{kind: Object, in: w} }
 
 // ListValue returns an array.
-func ListValue(c Composite) Value { return Value{kind: List, in: c} }
+func ListValue(e Elements) Value { return Value{kind: List, in: e} }
+
+// DocumentValue returns a value of a twin document.
+func DocumentValue(v doc.Value) Value {
+	switch v.Kind() {
+	case doc.Bool:
+		return BoolValue(v.Bool())
+	case doc.Number:
+		return Value{kind: Number, bits: math.Float64bits(v.Number()), doc: v}
+	case doc.String:
+		return Value{kind: String, doc: v}
+	case doc.Object:
+		return Value{kind: Object, doc: v}
+	case doc.Array:
+		return Value{kind: List, doc: v}
+	}
+	return Value{}
+}
 
 // Kind returns what v is.
 func (v Value) Kind() Kind { return v.kind }
@@ -87,12 +112,31 @@ func (v Value) time() time.Time { return time.Unix(int64(v.bits), int64(v.nanos)
 // stamp is the form of a hub's times: up to seven digits of a second.
 const stamp = "2006-01-02T15:04:05.9999999Z"
 
-// withText returns v with a Time turned into the String that shows it.
-func (v Value) withText() Value {
-	if v.kind == Time {
-		return StringValue(v.time().Format(stamp))
+// appendText appends what a String or a Time shows.
+func (v Value) appendText(dst []byte) []byte {
+	switch {
+	case v.kind == Time:
+		return v.time().AppendFormat(dst, stamp)
+	case v.doc.Kind() == doc.String:
+		return v.doc.AppendText(dst)
 	}
-	return v
+	return append(dst, v.text...)
+}
+
+// isText reports whether v is something that is shown as a string.
+func (v Value) isText() bool { return v.kind == String || v.kind == Time }
+
+// elements yields the elements of a List.
+func (v Value) elements(yield func(Value) bool) {
+	if e, ok := v.in.(Elements); ok {
+		e.Elements(yield)
+		return
+	}
+	for e := range v.doc.Elements() {
+		if !yield(DocumentValue(e)) {
+			return
+		}
+	}
 }
 
 // withTime returns v with what it says about a time noted, if v is a String
@@ -102,7 +146,7 @@ func (v Value) withTime() Value {
 	if v.kind != String || v.dated {
 		return v
 	}
-	t, ok := parseTime(v.text)
+	t, ok := parseTime(string(v.appendText(nil)))
 	if ok {
 		v.dated, v.bits, v.nanos = true, uint64(t.Unix()), int32(t.Nanosecond())
 	}
@@ -128,8 +172,11 @@ func parseTime(s string) (time.Time, bool) {
 
 // AppendJSON appends v as JSON; v must not be undefined.
 func (v Value) AppendJSON(dst []byte) []byte {
-	if v.in != nil {
+	switch {
+	case v.in != nil:
 		return v.in.AppendJSON(dst)
+	case v.doc.Kind() != 0:
+		return v.doc.AppendJSON(dst)
 	}
 	switch v.kind {
 	case Bool:
@@ -226,7 +273,7 @@ func compare(op Op, a, b Value) truth {
 	case Number:
 		order = compareNumbers(a.number(), b.number())
 	case String:
-		order = strings.Compare(a.text, b.text)
+		order = compareTexts(a, b)
 	case Time:
 		order = a.time().Compare(b.time())
 	case Undefined, Object, List:
@@ -244,10 +291,38 @@ func alike(a, b Value) (Value, Value) {
 		b.kind = Time
 	case b.kind == Time && a.dated:
 		a.kind = Time
-	case a.kind != b.kind:
-		a, b = a.withText(), b.withText()
+	case a.kind == Time && b.kind == String:
+		a = StringValue(string(a.appendText(nil)))
+	case b.kind == Time && a.kind == String:
+		b = StringValue(string(b.appendText(nil)))
 	}
 	return a, b
+}
+
+// textRoom is how much of a string is looked at without taking memory.
+const textRoom = 256
+
+func compareTexts(a, b Value) int {
+	var roomA, roomB [textRoom]byte
+	switch inA, inB := a.doc.Kind() != 0, b.doc.Kind() != 0; {
+	case inA && inB:
+		return bytes.Compare(a.doc.AppendText(roomA[:0]), b.doc.AppendText(roomB[:0]))
+	case inA:
+		return compareText(a.doc.AppendText(roomA[:0]), b.text)
+	case inB:
+		return -compareText(b.doc.AppendText(roomB[:0]), a.text)
+	}
+	return strings.Compare(a.text, b.text)
+}
+
+func compareText(a []byte, b string) int {
+	switch {
+	case string(a) == b:
+		return 0
+	case string(a) < b:
+		return -1
+	}
+	return 1
 }
 
 func compareNumbers(a, b float64) int {

@@ -1,0 +1,179 @@
+package query
+
+import (
+	"strings"
+	"time"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/state"
+	"github.com/tvilling/tvilling/internal/hub/twin/doc"
+)
+
+// Twin gives the members of a twin document as the service shows them (wire
+// §2.1). It is all of a [Row] but AppendJSON: how a whole twin is written is
+// the business of who embeds it.
+type Twin struct {
+	Identity *state.Identity
+	Twin     *state.Twin
+	// Connected and LastActivity are as of now; LastActivity is zero for an
+	// identity that never connected.
+	Connected    bool
+	LastActivity time.Time
+}
+
+// ID returns the identity whose twin t is.
+func (t *Twin) ID() tvilling.Identity { return t.Twin.ID }
+
+// Field returns the member that path names.
+func (t *Twin) Field(path []string) Value {
+	switch path[0] {
+	case "tags":
+		return t.tags(path[1:])
+	case "properties":
+		return t.properties(path[1:])
+	case "capabilities":
+		return t.capabilities(path[1:])
+	case "x509Thumbprint":
+		return t.thumbprint(path[1:])
+	}
+	if len(path) > 1 {
+		return Value{}
+	}
+	return t.root(path[0])
+}
+
+// root returns a member of the root that has none inside.
+func (t *Twin) root(name string) Value {
+	switch name {
+	case "deviceId":
+		return StringValue(string(t.Twin.ID.Device))
+	case "moduleId":
+		return optional(string(t.Twin.ID.Module))
+	case "status":
+		if t.Identity.Disabled {
+			return StringValue("disabled")
+		}
+		return StringValue("enabled")
+	case "statusReason":
+		return optional(t.Identity.StatusReason)
+	case "statusUpdateTime":
+		return TimeValue(t.Identity.StatusUpdated)
+	case "connectionState":
+		if t.Connected {
+			return StringValue("Connected")
+		}
+		return StringValue("Disconnected")
+	case "lastActivityTime":
+		return TimeValue(t.LastActivity)
+	case "cloudToDeviceMessageCount":
+		return NumberValue(0)
+	case "authenticationType":
+		return StringValue(string(t.Identity.Auth.Type))
+	case "etag":
+		return StringValue(string(t.Twin.ETag()))
+	case "deviceEtag":
+		return StringValue(string(t.Identity.ETag()))
+	case "modelId":
+		return StringValue(t.Twin.ModelID)
+	case "version":
+		return NumberValue(float64(t.Twin.Version))
+	case "deviceScope":
+		return optional(t.Identity.DeviceScope)
+	case "parentScopes":
+		if len(t.Identity.ParentScopes) > 0 {
+			return ListValue((*scopes)(t))
+		}
+	}
+	return Value{}
+}
+
+// optional returns a string member that is only there when it is set.
+func optional(s string) Value {
+	if s == "" {
+		return Value{}
+	}
+	return StringValue(s)
+}
+
+// capabilities is a member of devices only.
+func (t *Twin) capabilities(path []string) Value {
+	switch {
+	case t.Twin.ID.IsModule():
+	case len(path) == 0:
+		return ObjectValue((*capabilities)(t))
+	case len(path) == 1 && path[0] == "iotEdge":
+		return BoolValue(t.Identity.Edge)
+	}
+	return Value{}
+}
+
+func (t *Twin) thumbprint(path []string) Value {
+	switch {
+	case len(path) == 0:
+		return ObjectValue((*thumbprints)(t))
+	case len(path) == 1 && path[0] == "primaryThumbprint":
+		return nullable(t.Identity.Auth.PrimaryThumbprint)
+	case len(path) == 1 && path[0] == "secondaryThumbprint":
+		return nullable(t.Identity.Auth.SecondaryThumbprint)
+	}
+	return Value{}
+}
+
+// nullable returns a string member that is null when it is not set.
+func nullable(s string) Value {
+	if s == "" {
+		return NullValue()
+	}
+	return StringValue(s)
+}
+
+// tags looks into the tags, which have neither version nor metadata and are
+// absent when empty.
+func (t *Twin) tags(path []string) Value {
+	switch {
+	case len(path) == 0 && t.Twin.Tags.IsEmpty():
+	case len(path) == 0:
+		return ObjectValue((*tags)(t))
+	case !strings.HasPrefix(path[0], "$"):
+		return lookup(t.Twin.Tags, path, doc.Form{})
+	}
+	return Value{}
+}
+
+func (t *Twin) properties(path []string) Value {
+	if len(path) == 0 {
+		return ObjectValue((*properties)(t))
+	}
+	switch path[0] {
+	case "desired":
+		if len(path) == 1 {
+			return ObjectValue((*desired)(t))
+		}
+		return lookup(t.Twin.Desired, path[1:], desiredForm)
+	case "reported":
+		if len(path) == 1 {
+			return ObjectValue((*reported)(t))
+		}
+		return lookup(t.Twin.Reported, path[1:], reportedForm)
+	}
+	return Value{}
+}
+
+// lookup follows a path inside of a section. A level of $metadata is written as
+// the service shows it; the times in it compare as times.
+func lookup(s doc.Section, path []string, form doc.Form) Value {
+	v, ok := s.Lookup(path...)
+	switch {
+	case !ok:
+		return Value{}
+	case path[0] != "$metadata":
+		return DocumentValue(v)
+	case v.Kind() == doc.Object:
+		return ObjectValue(metadata{v, form})
+	case path[len(path)-1] == "$lastUpdated":
+		if t, ok := parseTime(v.Text()); ok {
+			return TimeValue(t)
+		}
+	}
+	return DocumentValue(v)
+}
