@@ -25,8 +25,8 @@ test('the twin is there as soon as the device is', async () => {
   const { responseBody: its } = await registry.getModuleTwin('at-once', module);
   assert.equal(its.moduleId, module);
   assert.deepEqual(its.properties.desired[configuration], {});
-  const { rows } = { rows: (await registry.createQuery(`SELECT deviceId FROM devices.modules WHERE moduleId='${module}' AND deviceId='at-once'`).next()).result };
-  assert.deepEqual(rows, [{ deviceId: 'at-once' }]);
+  const found = await registry.createQuery(`SELECT deviceId FROM devices.modules WHERE moduleId='${module}' AND deviceId='at-once'`).next();
+  assert.deepEqual(found.result, [{ deviceId: 'at-once' }]);
 });
 
 test('an agent is configured through it, reports through it and sends security messages', async (t) => {
@@ -92,8 +92,10 @@ test('a device reads its security module with its own key, as agents do at start
     const refused = await hub.request('GET', other, { authorization: own });
     assert.equal(refused.status, 401, `${other}: ${refused.text}`);
   }
-  const write = await hub.request('DELETE', path('boot'), { authorization: own, headers: { 'if-match': '*' } });
-  assert.equal(write.status, 401, write.text);
+  for (const other of [path('stranger'), `/devices/boot?${version}`, `/devices/stranger?${version}`]) {
+    const refused = await hub.request('DELETE', other, { authorization: own, headers: { 'if-match': '*' } });
+    assert.equal(refused.status, 401, `${other}: ${refused.text}`);
+  }
 });
 
 test('creating it while it is pristine succeeds and takes the given keys, once', async () => {
@@ -173,3 +175,61 @@ for (const section of [configuration, 'azureiot*com^securityAgentConfiguration^1
     assert.ok(after.length >= before.length);
   });
 }
+
+/** Changes settings of the hub for one test. */
+async function settings(t, change) {
+  const { body: before } = await hub.request('GET', '/tvilling/settings');
+  t.after(() => hub.request('PUT', '/tvilling/settings', { body: before }));
+  const answer = await hub.request('PUT', '/tvilling/settings', { body: change });
+  assert.equal(answer.status, 200, answer.text);
+}
+
+test('guarded, the security module twin is out of reach of an application', async (t) => {
+  await hub.device('guarded');
+  const { body: policies } = await hub.request('GET', '/tvilling/policies');
+  const as = (name) => hub.policyToken({ policy: name, key: policies.find((p) => p.name === name).primaryKey });
+  const patch = (authorization, n) => hub.request('PATCH', twinPath('guarded'), { authorization, body: { properties: { desired: { n } } } });
+  assert.equal((await patch(as('service'), 1)).status, 200, 'open at first, as existing applications expect');
+
+  await settings(t, { guardSecurityTwin: true });
+  assert.equal((await patch(as('service'), 2)).status, 401);
+  const messages = await hub.request('GET', '/tvilling/messages?kind=security', { authorization: as('service') });
+  assert.equal(messages.status, 401);
+  assert.equal((await patch(as('security'), 3)).status, 200);
+  assert.equal((await hub.request('GET', '/tvilling/messages?kind=security', { authorization: as('security') })).status, 200);
+  const device = await hub.request('PATCH', `/twins/guarded?${version}`, { authorization: as('service'), body: { tags: { mine: true } } });
+  assert.equal(device.status, 200, 'the device twin stays the application\'s');
+  assert.equal((await registry.getModuleTwin('guarded', module)).responseBody.properties.desired.n, 3);
+});
+
+test('with module keys hidden, a device credential does not reach its modules', async (t) => {
+  const device = await hub.device('hidden');
+  const own = token({ sr: hub.host, key: device.authentication.symmetricKey.primaryKey });
+  await settings(t, { hideModuleKeys: true });
+  const attempts = [['GET', undefined], ['PUT', { deviceId: 'hidden', moduleId: module }], ['DELETE', undefined]];
+  for (const [method, body] of attempts) {
+    const refused = await hub.request(method, path('hidden'), { authorization: own, body, headers: method === 'DELETE' ? { 'if-match': '*' } : {} });
+    assert.equal(refused.status, 401, `${method}: ${refused.text}`);
+    assert.match(refused.body.Message, /hideModuleKeys/, 'the refusal says which setting it is');
+  }
+});
+
+test('what a new security module twin begins with is a setting; switching it on adopts devices', async (t) => {
+  await settings(t, { securityModule: { enabled: false } });
+  await hub.device('before');
+  assert.equal((await hub.request('GET', path('before'))).status, 404);
+  await hub.request('PUT', '/tvilling/settings', { body: { securityModule: { enabled: true, desired: { [configuration]: { snapshotFrequency: { value: 'PT3H' } } }, tags: { securityGroup: 'lab' } } } });
+  await hub.device('later');
+  const { responseBody: later } = await registry.getModuleTwin('later', module);
+  assert.equal(later.tags.securityGroup, 'lab');
+  assert.equal(later.properties.desired[configuration].snapshotFrequency.value, 'PT3H');
+  // Adoption runs in the background and tells when it is through.
+  let progress;
+  for (let looks = 0; looks < 500; looks++) {
+    progress = (await hub.request('GET', '/tvilling/securitymodule')).body;
+    if (!progress.running && progress.adopted > 0) break;
+  }
+  assert.equal(progress.failed, 0, JSON.stringify(progress));
+  const { responseBody: adopted } = await registry.getModuleTwin('before', module);
+  assert.equal(adopted.tags.securityGroup, 'lab');
+});
