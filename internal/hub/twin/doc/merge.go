@@ -38,7 +38,7 @@ func (s Section) change(p *Patch, part Part, st Stamp, replace bool) (Section, e
 		return nil, corrupt("its table of stamps is malformed")
 	}
 	ticks, version := max(ticksOf(st.Time), h.ticks), h.version+1
-	m.place(row{ticks: ticks, version: version, actor: lastActor})
+	m.rows, m.now = place(m.rows, row{ticks: ticks, version: version, actor: lastActor})
 
 	// The head can only be written once the members are, so room is left for
 	// it, and it is put right before them.
@@ -102,16 +102,15 @@ type merger struct {
 	seen []uint64
 }
 
-// place puts the stamp of this change into a free place of the table.
-func (m *merger) place(r row) {
-	for i := range m.rows {
-		if m.rows[i].count == 0 {
-			m.rows[i], m.now = r, uint32(i)
-			return
+// place puts a stamp into a free place of the table and returns where.
+func place(rows []row, r row) ([]row, uint32) {
+	for i := range rows {
+		if rows[i].count == 0 {
+			rows[i] = r
+			return rows, uint32(i)
 		}
 	}
-	m.now = uint32(len(m.rows))
-	m.rows = append(m.rows, r)
+	return append(rows, r), uint32(len(rows))
 }
 
 // unbear takes a member from the bearers of its stamp.

@@ -90,8 +90,8 @@ func (p *parser) longName(n *node) bool {
 	return p.refuse("Length of property name %s exceeds maximum length of %d", shown(p.key(n), 10), maxKey)
 }
 
-func (p *parser) twice(n *node) bool {
-	return p.refuse("Property name %s is given more than once", shown(p.key(n), 64))
+func (p *parser) twice(key []byte) bool {
+	return p.refuse("Property name %s is given more than once", shown(key, 64))
 }
 
 func (p *parser) nullInArray() bool {

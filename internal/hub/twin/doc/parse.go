@@ -37,10 +37,12 @@ type parser struct {
 	*Patch
 	part Part
 	i    int // next byte of body
+	// spaces counts the runs of white space that were skipped.
+	spaces int
 	// level is how many containers are open inside the section, and steps says
 	// where in each of them, and in the section itself, the parser is.
 	level int
-	steps [maxDepth + 2]step
+	steps [maxDepth + 1]step
 	err   *tvilling.Error
 }
 
@@ -52,34 +54,43 @@ type step struct {
 	array   bool
 }
 
-// leaf is what a value turns out to be.
+// leaf is what a value turns out to be; of an object, only kind and size are said.
 type leaf struct {
 	val, valLen uint32
 	size        uint32
 	kind        kind
 	flags       nodeFlags
-	spaced      bool // white space inside
 }
 
 func (p *parser) parse() {
-	p.i = skipSpace(p.body, 0)
-	if p.i >= len(p.body) || p.body[p.i] != '{' {
+	if p.skip() != '{' {
 		p.invalid("it must be an object")
 		return
 	}
 	p.nodes = append(p.nodes, node{kind: kindObject})
-	var l leaf
-	if !p.object(0, false, &l) {
-		return
-	}
-	if p.i = skipSpace(p.body, p.i); p.i < len(p.body) {
+	if _, ok := p.object(0, false); ok && (p.skip() != 0 || p.i < len(p.body)) {
 		p.invalid("there is something after its end")
 	}
 }
 
-// object parses the object at p.i, whose node is the given one. Its value is
-// left in the node; l learns the rest.
-func (p *parser) object(at uint32, inArray bool, l *leaf) bool {
+// skip goes over white space and returns the byte after it, 0 at the end.
+func (p *parser) skip() byte {
+	if p.i < len(p.body) && p.body[p.i] > ' ' {
+		return p.body[p.i]
+	}
+	if i := skipSpace(p.body, p.i); i != p.i {
+		p.i = i
+		p.spaces++
+	}
+	if p.i < len(p.body) {
+		return p.body[p.i]
+	}
+	return 0
+}
+
+// object parses the object at p.i, whose node is the one at, and returns what
+// its members count to the size limit.
+func (p *parser) object(at uint32, inArray bool) (size uint32, ok bool) {
 	p.i++
 	st := &p.steps[p.level]
 	*st = step{}
@@ -87,59 +98,50 @@ func (p *parser) object(at uint32, inArray bool, l *leaf) bool {
 	count := 0
 	for {
 		st.node = 0
-		i := skipSpace(p.body, p.i)
-		l.spaced = l.spaced || i != p.i
-		p.i = i
-		if i < len(p.body) && p.body[i] == '}' && count == 0 {
+		c := p.skip()
+		if c == '}' && count == 0 {
 			break
 		}
-		if i >= len(p.body) || p.body[i] != '"' {
-			return p.invalid("a property name in quotation marks is missing")
+		if c != '"' {
+			return 0, p.invalid("a property name in quotation marks is missing")
 		}
 		child := uint32(len(p.nodes))
-		dropped, ok := p.member(child, inArray, l)
+		n, dropped, ok := p.member(child, inArray)
 		if !ok {
-			return false
+			return 0, false
 		}
-		if !dropped {
-			n := &p.nodes[child]
-			n.end = uint32(len(p.nodes))
-			if count < manyMembers {
-				bit := keyBit(p.key(n))
-				if mask&bit != 0 && p.repeated(at, child) {
-					return p.twice(n)
-				}
-				mask |= bit
+		size += n
+		if !dropped && count < manyMembers {
+			key := p.key(&p.nodes[child])
+			bit := keyBit(key)
+			if mask&bit != 0 && p.repeated(at, child, key) {
+				return 0, p.twice(key)
 			}
+			mask |= bit
 		}
 		count++
-		i = skipSpace(p.body, p.i)
-		l.spaced = l.spaced || i != p.i
-		p.i = i
-		if i < len(p.body) && p.body[i] == ',' {
-			p.i++
-			continue
-		}
-		if i < len(p.body) && p.body[i] == '}' {
+		if c = p.skip(); c == '}' {
 			break
 		}
-		return p.invalid("a comma or the end of an object is missing")
+		if c != ',' {
+			return 0, p.invalid("a comma or the end of an object is missing")
+		}
+		p.i++
 	}
 	p.i++
 	p.nodes[at].end = uint32(len(p.nodes))
 	if count > manyMembers {
 		if again := p.indexMembers(at, count); again != 0 {
 			st.node = again
-			return p.twice(&p.nodes[again])
+			return 0, p.twice(p.key(&p.nodes[again]))
 		}
 	}
-	return true
+	return size, true
 }
 
 // repeated reports whether a member of the object at has the key of child,
 // its last member.
-func (p *parser) repeated(at, child uint32) bool {
-	key := p.key(&p.nodes[child])
+func (p *parser) repeated(at, child uint32, key []byte) bool {
 	for i := at + 1; i < child; i = p.nodes[i].end {
 		if bytes.Equal(p.key(&p.nodes[i]), key) {
 			return true
@@ -149,86 +151,75 @@ func (p *parser) repeated(at, child uint32) bool {
 }
 
 // member parses a member at p.i into a new node, the child-th, unless it is one
-// that the service keeps itself and that is dropped.
-func (p *parser) member(child uint32, inArray bool, l *leaf) (dropped, ok bool) {
-	p.nodes = append(p.nodes, node{end: child + 1})
-	st := &p.steps[p.level]
-	st.node = child
+// that the service keeps itself and that is dropped. It returns what the
+// member counts to the size limit.
+func (p *parser) member(child uint32, inArray bool) (size uint32, dropped, ok bool) {
+	p.nodes = append(p.nodes, node{})
+	p.steps[p.level].node = child
 	system, ok := p.name(&p.nodes[child])
 	if !ok {
-		return false, false
+		return 0, false, false
 	}
-	i := skipSpace(p.body, p.i)
-	if i >= len(p.body) || p.body[i] != ':' {
-		p.i = i
-		return false, p.invalid("a colon is missing")
+	if p.skip() != ':' {
+		return 0, false, p.invalid("a colon is missing")
 	}
-	start := skipSpace(p.body, i+1)
-	l.spaced = l.spaced || i != p.i || start != i+1
-	p.i = start
+	p.i++
+	p.skip()
 	if system {
-		end, ok := scanValue(p.body, p.i, 0)
-		p.i = end
-		if !ok {
-			return false, p.invalid("a value is malformed")
+		if p.i, ok = scanValue(p.body, p.i, 0); !ok {
+			return 0, false, p.invalid("a value is malformed")
 		}
 		p.nodes = p.nodes[:child]
-		st.node = 0
-		return true, true
+		return 0, true, true
 	}
-	var v leaf
-	if !p.value(child, inArray, &v) {
-		return false, false
+	v, ok := p.value(child, inArray)
+	if !ok {
+		return 0, false, false
 	}
-	l.size += v.size + p.nodes[child].keyLen
-	l.spaced = l.spaced || v.spaced
 	n := &p.nodes[child]
 	n.kind = v.kind
 	if v.kind != kindObject {
 		n.val, n.valLen, n.size = v.val, v.valLen, v.size
 		n.flags |= v.flags
+		n.end = child + 1
 	}
-	return false, true
+	return v.size + n.keyLen, false, true
 }
 
-// value parses the value at p.i. An object is added below the node at.
-func (p *parser) value(at uint32, inArray bool, l *leaf) bool {
+// value parses the value at p.i. An object becomes that of the node at.
+func (p *parser) value(at uint32, inArray bool) (leaf, bool) {
 	if p.i >= len(p.body) {
-		return p.invalid("a value is missing")
+		return leaf{}, p.invalid("a value is missing")
 	}
 	switch p.body[p.i] {
 	case '"':
-		return p.text(l)
+		return p.text()
 	case '{':
-		l.kind = kindObject
-		if !p.enter() || !p.object(at, inArray, l) {
-			return false
+		if !p.enter() {
+			return leaf{}, false
 		}
-		p.level--
-		return true
+		size, ok := p.object(at, inArray)
+		if ok {
+			p.level--
+		}
+		return leaf{kind: kindObject, size: size}, ok
 	case '[':
-		if !p.enter() || !p.array(l) {
-			return false
+		if !p.enter() {
+			return leaf{}, false
 		}
-		p.level--
-		return true
+		l, ok := p.array()
+		if ok {
+			p.level--
+		}
+		return l, ok
 	case 't':
-		l.kind, l.size = kindTrue, 4
-		return p.word("true")
+		return leaf{kind: kindTrue, size: 4}, p.word("true")
 	case 'f':
-		l.kind, l.size = kindFalse, 4
-		return p.word("false")
+		return leaf{kind: kindFalse, size: 4}, p.word("false")
 	case 'n':
-		l.kind = kindNull
-		if !p.word("null") {
-			return false
-		}
-		if inArray {
-			return p.nullInArray()
-		}
-		return true
+		return leaf{kind: kindNull}, p.word("null") && (!inArray || p.nullInArray())
 	}
-	return p.number(l)
+	return p.number()
 }
 
 // enter opens a container inside the current one (wire §2.5: depth).
@@ -250,96 +241,91 @@ func (p *parser) word(w string) bool {
 }
 
 // text parses a string value.
-func (p *parser) text(l *leaf) bool {
+func (p *parser) text() (leaf, bool) {
 	start := p.i + 1
 	t, ok := scanString(p.body, start)
 	if !ok {
 		p.i = t.end
-		return p.invalid("a string is malformed or not UTF-8")
+		return leaf{}, p.invalid("a string is malformed or not UTF-8")
 	}
 	if t.length > maxString {
-		return p.refuse("Value associated with property name %s has length %d that exceeds maximum length of %d", p.shownName(), t.length, maxString)
+		return leaf{}, p.refuse("Value associated with property name %s has length %d that exceeds maximum length of %d", p.shownName(), t.length, maxString)
 	}
-	l.kind = t.kind()
-	l.val, l.valLen, l.size = uint32(start), uint32(t.end-start), uint32(t.length-t.control)
 	p.i = t.end + 1
-	return true
+	return leaf{
+		kind: t.kind(),
+		val:  uint32(start), valLen: uint32(t.end - start),
+		size: uint32(t.length - t.control),
+	}, true
 }
 
 // number parses a number and keeps its text, unless that is very long.
-func (p *parser) number(l *leaf) bool {
+func (p *parser) number() (leaf, bool) {
 	end, how := scanNumber(p.body, p.i)
 	if how == noNumber {
 		p.i = end
-		return p.invalid("a value is malformed")
+		return leaf{}, p.invalid("a value is malformed")
 	}
 	raw := p.body[p.i:end]
 	if !inRange(raw, how) {
 		if how == integer {
-			return p.refuse("Property %s has an out of bound value. Valid values are between %d and %d", p.shownName(), int64(minInt), int64(maxInt))
+			return leaf{}, p.refuse("Property %s has an out of bound value. Valid values are between %d and %d", p.shownName(), int64(minInt), int64(maxInt))
 		}
-		return p.refuse("Property %s has an out of bound value. Valid values are between -1.7976931348623157e+308 and 1.7976931348623157e+308", p.shownName())
+		return leaf{}, p.refuse("Property %s has an out of bound value. Valid values are between -1.7976931348623157e+308 and 1.7976931348623157e+308", p.shownName())
 	}
-	l.kind, l.size = kindNumber, 8
-	l.val, l.valLen = uint32(p.i), uint32(len(raw))
+	l := leaf{kind: kindNumber, size: 8, val: uint32(p.i), valLen: uint32(len(raw))}
 	if len(raw) > maxNumber {
 		f, _ := strconv.ParseFloat(string(raw), 64) // inRange has accepted it
-		at := len(p.made)
+		l.val = uint32(len(p.made))
 		p.made = strconv.AppendFloat(p.made, f, 'g', -1, 64)
-		l.val, l.valLen = uint32(at), uint32(len(p.made)-at)
+		l.valLen = uint32(len(p.made)) - l.val
 		l.flags = valMade
 	}
 	p.i = end
-	return true
+	return l, true
 }
 
 // array parses an array, which is one leaf: its compact JSON text.
-func (p *parser) array(l *leaf) bool {
+func (p *parser) array() (leaf, bool) {
 	st := &p.steps[p.level]
 	*st = step{array: true}
 	nodes, index := len(p.nodes), len(p.index)
-	start := p.i
+	start, spaces := p.i, p.spaces
+	var size uint32
 	p.i++
 	for first := true; ; first = false {
-		i := skipSpace(p.body, p.i)
-		l.spaced = l.spaced || i != p.i
-		p.i = i
-		if first && i < len(p.body) && p.body[i] == ']' {
+		if p.skip() == ']' && first {
 			break
 		}
-		var v leaf
 		// Members of objects need nodes while they are checked for repeated
 		// keys; the first of them stands for the element itself.
 		p.nodes = append(p.nodes, node{kind: kindObject})
-		if !p.value(uint32(nodes), true, &v) {
-			return false
+		v, ok := p.value(uint32(nodes), true)
+		if !ok {
+			return leaf{}, false
 		}
 		p.nodes, p.index = p.nodes[:nodes], p.index[:index]
-		l.size += v.size
-		i = skipSpace(p.body, p.i)
-		l.spaced = l.spaced || v.spaced || i != p.i
-		p.i = i
-		if i < len(p.body) && p.body[i] == ']' {
+		size += v.size
+		c := p.skip()
+		if c == ']' {
 			break
 		}
-		if i >= len(p.body) || p.body[i] != ',' {
-			return p.invalid("a comma or the end of an array is missing")
+		if c != ',' {
+			return leaf{}, p.invalid("a comma or the end of an array is missing")
 		}
 		p.i++
 		st.element++
 	}
 	p.i++
-	l.kind = kindArray
-	l.val, l.valLen = uint32(start), uint32(p.i-start)
-	l.flags = 0
+	l := leaf{kind: kindArray, size: size, val: uint32(start), valLen: uint32(p.i - start)}
 	// Only the outermost array is kept, so only it need be made compact.
-	if l.spaced && !p.insideArray() {
-		at := len(p.made)
+	if p.spaces != spaces && !p.insideArray() {
+		l.val = uint32(len(p.made))
 		p.made = appendCompact(p.made, p.body[start:p.i])
-		l.val, l.valLen = uint32(at), uint32(len(p.made)-at)
+		l.valLen = uint32(len(p.made)) - l.val
 		l.flags = valMade
 	}
-	return true
+	return l, true
 }
 
 // insideArray reports whether a container around the current one is an array.
