@@ -92,6 +92,9 @@ func errClosed(dir string) error {
 // write makes buf durable at the end of the active file, or leaves the file
 // as it was, or poisons the log.
 func (l *Log) write(f *file, buf []byte) error {
+	if err := l.reserveFor(f, int64(len(buf))); err != nil {
+		return err
+	}
 	n, err := f.handle.WriteAt(buf, f.size)
 	if err == nil && n < len(buf) {
 		err = io.ErrShortWrite
@@ -105,15 +108,68 @@ func (l *Log) write(f *file, buf []byte) error {
 	if !noSpace(err) {
 		return l.poisoned("write", f, err)
 	}
-	// What was written must be gone durably before anything else is: after a
-	// crash it could otherwise lie behind the records of a later append.
+	if poison := l.rollBack(f); poison != nil {
+		return poison
+	}
+	return l.full(err)
+}
+
+// rollBack cuts off what lies behind the records of the active file. It must
+// be gone durably before anything else is written there: after a crash it
+// could otherwise lie behind the records of a later append. A log that cannot
+// be rolled back is poisoned.
+func (l *Log) rollBack(f *file) error {
+	l.reserved = f.size
 	if err := f.handle.Truncate(f.size); err != nil {
 		return l.poisoned("roll back", f, err)
 	}
 	if err := f.handle.Sync(); err != nil {
 		return l.poisoned("roll back", f, err)
 	}
-	return l.full(err)
+	return nil
+}
+
+// reserveLimit is the largest append that space is reserved for. Beyond it
+// the zeros cost more than the growing does (see the benchmark).
+const reserveLimit = 32 << 10
+
+// reserveFor makes sure that a small append of n bytes finds durable zeros to
+// overwrite. When there is no space for them the append goes on without.
+func (l *Log) reserveFor(f *file, n int64) error {
+	if n > reserveLimit || n > l.reserve || l.unreserved || f.size+n <= l.reserved {
+		return nil
+	}
+	from := max(l.reserved, f.size)
+	size := min(l.reserve, l.maxBytes-from)
+	if from+size < f.size+n {
+		return nil
+	}
+	written, err := f.handle.WriteAt(make([]byte, size), from)
+	if err == nil && int64(written) < size {
+		err = io.ErrShortWrite
+	}
+	if err != nil && !noSpace(err) {
+		return l.poisoned("reserve", f, err)
+	}
+	if err != nil {
+		l.unreserved = true
+		return l.rollBack(f)
+	}
+	if err := f.handle.Sync(); err != nil {
+		return l.poisoned("sync", f, err)
+	}
+	l.reserved = from + size
+	return nil
+}
+
+// trim gives back what is reserved behind the records of the active file. It
+// need not be durable: zeros at the end of a file do no harm.
+func (l *Log) trim() error {
+	if l.reserved <= l.active.size || l.poison != nil {
+		return nil
+	}
+	l.reserved = l.active.size
+	return l.active.handle.Truncate(l.active.size)
 }
 
 // publish lets readers see the records that have become durable.
@@ -124,6 +180,7 @@ func (l *Log) publish(f *file, first uint64, count int, bytes int64) {
 		l.marks = append(l.marks, mark{seq: first, off: f.size})
 	}
 	f.size += bytes
+	l.bytes += bytes
 	l.head += uint64(count)
 	if l.changed != nil {
 		close(l.changed)
@@ -147,6 +204,9 @@ func (l *Log) Rotate() error {
 // l.appending is held.
 func (l *Log) rotate(next uint64) error {
 	old := l.active
+	if err := l.trim(); err != nil {
+		return l.poisoned("trim", old, err)
+	}
 	if err := l.addFile(next); err != nil {
 		return err
 	}
@@ -171,12 +231,16 @@ func (l *Log) addFile(first uint64) error {
 	if err := l.writeFileHeader(f, h); err != nil {
 		// A file that stays behind is empty, and is taken over by the next
 		// attempt, which uses the same name.
-		return errors.Join(err, h.Close(), l.fs.Remove(f.path))
+		if left := errors.Join(h.Close(), l.fs.Remove(f.path)); left != nil {
+			err = errors.Join(err, left)
+		}
+		return err
 	}
 	f.handle, f.users, f.size = h, 1, fileHeaderSize
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.active = f
+	l.active, l.reserved, l.unreserved = f, fileHeaderSize, false
+	l.bytes += fileHeaderSize
 	l.files = append(l.files, f)
 	l.marks = l.marks[:0]
 	return nil

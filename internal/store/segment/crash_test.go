@@ -31,7 +31,8 @@ func newMachine(t *rapid.T) *machine {
 	fs := faultfs.New()
 	m := &machine{fs: fs, opts: segment.Options{
 		Dir: "log", FS: fs,
-		MaxBytes: rapid.SampledFrom([]int64{600, 3000, 1 << 20}).Draw(t, "maxBytes"),
+		MaxBytes: rapid.SampledFrom([]int64{600, 3000, 100_000}).Draw(t, "maxBytes"),
+		Reserve:  rapid.SampledFrom([]int64{-1, 700, 6000, 40_000}).Draw(t, "reserve"),
 	}}
 	m.open(t)
 	return m

@@ -12,11 +12,13 @@
 //
 // The log tells two things apart. A torn tail is what a crash leaves of an
 // append that was never acknowledged: a last batch that is cut off, or that
-// has a 512-byte sector which was never written and therefore reads as zeros.
-// [Open] cuts it off and says so in [Recovery]. Damage is anything else that
+// has a 512-byte sector which was never written and therefore reads as zeros
+// (disks write a sector whole or not at all). [Open] cuts it off and says so in [Recovery]. Damage is anything else that
 // does not match its checksum: it is kept, its record is yielded as an error
 // of code Corrupt with a [Damage] as its cause, and reading goes on with the
-// next record. Sequences of damaged records are never given out again.
+// next record. Sequences of damaged records are never given out again. One
+// case cannot be told apart: damage of the very last batch of a log, if a
+// whole sector of its payloads is zero by nature, passes for a torn tail.
 //
 // # Failures
 //

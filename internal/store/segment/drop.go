@@ -14,6 +14,7 @@ func (l *Log) Drop(before uint64) error {
 		if err := l.fs.Remove(f.path); err != nil {
 			l.mu.Lock()
 			l.files = append([]*file{f}, l.files...)
+			l.bytes += f.size
 			l.mu.Unlock()
 			return l.failed("drop segment", err)
 		}
@@ -37,5 +38,6 @@ func (l *Log) dropFirst(before uint64) (*file, error) {
 	}
 	f := l.files[0]
 	l.files = l.files[1:]
+	l.bytes -= f.size
 	return f, nil
 }

@@ -14,8 +14,13 @@ import (
 	"github.com/tvilling/tvilling"
 )
 
-// DefaultMaxBytes is the size of a segment file when [Options] names none.
-const DefaultMaxBytes = 64 << 20
+// What [Options] mean when they name nothing.
+const (
+	// DefaultMaxBytes is the size of a segment file.
+	DefaultMaxBytes = 64 << 20
+	// DefaultReserve is how much is reserved at once.
+	DefaultReserve = 1 << 20
+)
 
 // Options say where a log is and how it is cut into files.
 type Options struct {
@@ -25,6 +30,11 @@ type Options struct {
 	// MaxBytes is the size at which a segment file ends and the next begins;
 	// 0 means DefaultMaxBytes. A batch that is larger gets a file of its own.
 	MaxBytes int64
+	// Reserve is how many zeros are written ahead of small appends, which then
+	// need not wait for the file system to record that the file has grown; 0
+	// means DefaultReserve. Negative reserves nothing: better where the file
+	// system never writes in place (Btrfs, ZFS).
+	Reserve int64
 	// FS is the file system; nil means that of the operating system.
 	FS FS
 }
@@ -33,6 +43,7 @@ type Options struct {
 type Log struct {
 	dir      string
 	maxBytes int64
+	reserve  int64 // 0 for none
 	fs       FS
 	lock     io.Closer
 	salt     uint32
@@ -44,12 +55,17 @@ type Log struct {
 	buf       []byte
 	poison    error
 	active    *file // the newest file, which is appended to
+	// reserved is where the durable zeros behind the active file's records
+	// end; unreserved says that no more are to be written to this file.
+	reserved   int64
+	unreserved bool
 
 	// mu guards the fields below it; it is held for moments only. Whoever
 	// needs both locks takes appending first.
 	mu      sync.Mutex
 	closed  bool
 	head    uint64
+	bytes   int64   // the sizes of all files together
 	files   []*file // ascending; the last one is the active one
 	marks   []mark  // of the active file, ascending
 	changed chan struct{}
@@ -103,6 +119,9 @@ func Open(o Options) (*Log, error) {
 	l := &Log{dir: o.Dir, maxBytes: o.MaxBytes, fs: o.FS}
 	if l.maxBytes <= 0 {
 		l.maxBytes = DefaultMaxBytes
+	}
+	if l.reserve = max(o.Reserve, 0); o.Reserve == 0 {
+		l.reserve = DefaultReserve
 	}
 	if l.fs == nil {
 		l.fs = OS()
@@ -160,7 +179,14 @@ func (l *Log) load() error {
 			return err
 		}
 	}
-	return l.recover(l.files[len(l.files)-1])
+	if err := l.recover(l.files[len(l.files)-1]); err != nil {
+		return err
+	}
+	l.bytes = 0
+	for _, f := range l.files {
+		l.bytes += f.size
+	}
+	return nil
 }
 
 // measure sets the size of a file from the file system.
@@ -200,15 +226,12 @@ func (l *Log) First() uint64 {
 	return l.files[0].first
 }
 
-// Bytes returns how large all files of the log are together.
+// Bytes returns how large all files of the log are together, without what is
+// reserved at the end of the active one.
 func (l *Log) Bytes() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var n int64
-	for _, f := range l.files {
-		n += f.size
-	}
-	return n
+	return l.bytes
 }
 
 // Segments describes the files of the log, oldest first. The last one is the
@@ -269,8 +292,8 @@ func (l *Log) Close() error {
 // release gives back the active file and the lock.
 func (l *Log) release() error {
 	var err error
-	if l.active != nil {
-		err = l.put(l.active)
+	if l.active != nil && l.active.handle != nil {
+		err = errors.Join(l.trim(), l.put(l.active))
 	}
 	return errors.Join(err, l.lock.Close())
 }

@@ -169,7 +169,8 @@ func TestNoSpaceIsRefusedAndPasses(t *testing.T) {
 		t.Run(fmt.Sprint(room), func(t *testing.T) {
 			t.Parallel()
 			fs := faultfs.New()
-			l := mustOpen(t, segment.Options{Dir: "log", FS: fs})
+			l := mustOpen(t, segment.Options{Dir: "log", FS: fs, Reserve: 2000})
+			fs.SetSpace(1000) // not enough to reserve
 			mustAppend(t, l, "kept")
 			size := l.Bytes()
 			fs.SetSpace(room)
@@ -211,7 +212,7 @@ func TestFailedWritePoisons(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fs := faultfs.New()
-			l := mustOpen(t, segment.Options{Dir: "log", FS: fs})
+			l := mustOpen(t, segment.Options{Dir: "log", FS: fs, Reserve: -1})
 			mustAppend(t, l, "kept")
 			inject(fs)
 			_, first := l.Append(batch("lost", "lost"))
@@ -238,6 +239,53 @@ func TestFailedWritePoisons(t *testing.T) {
 			wantContents(t, l, 0, "1:kept")
 			mustAppend(t, l, "again")
 		})
+	}
+}
+
+// Space is reserved ahead, is not part of the log, and is given back.
+func TestReserve(t *testing.T) {
+	t.Parallel()
+	fs := faultfs.New()
+	l := mustOpen(t, segment.Options{Dir: "log", FS: fs, Reserve: 4096})
+	mustAppend(t, l, "one")
+	path := fs.Files()[0]
+	used := l.Bytes()
+	if got := int64(len(fs.Data(path))); got != 32+4096 || used != 32+32 {
+		t.Errorf("file has %d bytes of which %d are used, want 4128 and 64", got, used)
+	}
+	_, before := fs.Counts()
+	for range 50 {
+		mustAppend(t, l, "more")
+	}
+	if _, after := fs.Counts(); after-before != 50 {
+		t.Errorf("50 appends into reserved space took %d syncs", after-before)
+	}
+	fs.SetSpace(0) // what is reserved can be used when the disk is full
+	for range 50 {
+		mustAppend(t, l, "more")
+	}
+	if _, err := l.Append(batch(strings.Repeat("x", 4000))); tvilling.CodeOf(err) != tvilling.Unavailable {
+		t.Errorf("Append beyond the reserve = %v, want code Unavailable", err)
+	}
+	fs.SetSpace(-1)
+	fs.Crash(nil)
+	l = mustOpen(t, segment.Options{Dir: "log", FS: fs, Reserve: 4096})
+	if r := l.Recovery(); r.TornBytes != 0 || l.Head() != 101 {
+		t.Errorf("Head %d, Recovery %+v, want 101 and nothing torn", l.Head(), r)
+	}
+	if err := l.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, l, "last")
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for _, path := range fs.Files() {
+		total += len(fs.Data(path))
+	}
+	if int64(total) != l.Bytes() {
+		t.Errorf("files have %d bytes after Close, want %d", total, l.Bytes())
 	}
 }
 

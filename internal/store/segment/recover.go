@@ -77,7 +77,7 @@ func (l *Log) recover(f *file) error {
 		if err := l.writeFileHeader(f, h); err != nil {
 			return err
 		}
-		f.size, l.head = fileHeaderSize, f.first-1
+		f.size, l.reserved, l.head = fileHeaderSize, fileHeaderSize, f.first-1
 		return nil
 	}
 	v, err := r.walk()
@@ -103,7 +103,7 @@ func (l *Log) settle(r *recovery, v verdict) error {
 	if err := f.handle.Sync(); err != nil {
 		return l.poisoned("recover log", f, err)
 	}
-	f.size, l.head, l.marks = v.end, v.head, r.marks
+	f.size, l.reserved, l.head, l.marks = v.end, v.end, v.head, r.marks
 	if v.seal {
 		return l.rotate(v.head + 1)
 	}

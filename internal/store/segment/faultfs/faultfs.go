@@ -83,7 +83,8 @@ func (f *FS) FailSync(n int, err error) {
 }
 
 // FailWrite makes every write fail with err, after n that succeed; it stores
-// the first half of what it was given. A nil err ends it.
+// about the first half of what it was given, up to the end of a sector: kernels
+// copy whole pages. A nil err ends it.
 func (f *FS) FailWrite(n int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -370,6 +371,7 @@ func (h *file) WriteAt(b []byte, off int64) (int, error) {
 	}
 	if err := h.fs.failWrite.take(); err != nil {
 		n := len(b) / 2
+		n = max(n-int((off+int64(n))%sectorSize), 0)
 		h.store(b[:n], off)
 		return n, err
 	}
