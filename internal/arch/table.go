@@ -55,7 +55,7 @@ func edges() []Edge {
 
 func foreign() []Foreign {
 	return []Foreign{
-		{Module: "github.com/BurntSushi/toml", In: []string{"internal/config"}, Why: "the configuration file"},
+		{Module: "github.com/pelletier/go-toml/v2", In: []string{"internal/config"}, Why: "the configuration file"},
 		{Module: "github.com/spf13/cobra", In: []string{"cmd/tvilling"}, Why: "commands, help, completion"},
 		{Module: "github.com/prometheus/client_golang", In: []string{"internal/app"}, Why: "metrics"},
 		{Module: "zombiezen.com/go/sqlite", In: []string{"internal/store/sqlite"}, Why: "the embedded store, without cgo"},
@@ -85,7 +85,7 @@ func bans() []Ban {
 func isolated() [][]string {
 	return [][]string{
 		{"internal/gateway/...", "internal/api/...", "internal/store/...", "internal/console/...", "internal/client/..."},
-		{"internal/store/sqlite/...", "internal/store/memory/...", "internal/store/segment/..."},
+		{"internal/store/sqlite/...", "internal/store/memory/...", "internal/store/messagelog/..."},
 		{"internal/api/hubapi/...", "internal/api/securityapi/..."},
 	}
 }

@@ -1,0 +1,6 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func newDemoCommand() *cobra.Command { return &cobra.Command{Use: "demo"} }
+func newSimulateCommand() *cobra.Command { return &cobra.Command{Use: "simulate"} }

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// line is a command line of ours that somebody may copy.
+type line struct{ where, text string }
+
+var inline = regexp.MustCompile("`(tvilling [^`]+)`")
+
+// documented returns the command lines in the project's texts: every line that
+// begins with "tvilling " in a fenced block, and every such code span.
+func documented(t *testing.T) []line {
+	t.Helper()
+	var lines []line
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md", "../../changelog/unreleased/*"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fenced := false
+			n := 0
+			for l := range strings.Lines(string(text)) {
+				n++
+				where := fmt.Sprintf("%s:%d", strings.TrimPrefix(path, "../../"), n)
+				if strings.HasPrefix(strings.TrimSpace(l), "```") {
+					fenced = !fenced
+					continue
+				}
+				if fenced {
+					l = strings.TrimPrefix(strings.TrimSpace(l), "$ ")
+					l = strings.TrimPrefix(l, "go run ./cmd/")
+					if strings.HasPrefix(l, "tvilling ") {
+						lines = append(lines, line{where, l})
+					}
+					continue
+				}
+				for _, m := range inline.FindAllStringSubmatch(l, -1) {
+					lines = append(lines, line{where, m[1]})
+				}
+			}
+		}
+	}
+	return lines
+}
+
+// examples returns the command lines in the commands' own help.
+func examples(cmd *cobra.Command) []line {
+	var lines []line
+	for l := range strings.Lines(cmd.Example + "\n" + cmd.Long) {
+		if l = strings.TrimSpace(l); strings.HasPrefix(l, "tvilling ") {
+			lines = append(lines, line{"help of " + cmd.CommandPath(), l})
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		lines = append(lines, examples(sub)...)
+	}
+	return lines
+}
+
+// TestDocumentedCommandsExist parses every command line in the texts and in
+// the help against the real commands: the verb, its flags, its arguments.
+func TestDocumentedCommandsExist(t *testing.T) {
+	lines := documented(t)
+	if len(lines) < 10 {
+		t.Fatalf("found %d command lines in the texts: this test looks at nothing", len(lines))
+	}
+	lines = append(lines, examples(newRootCommand())...)
+	for _, l := range lines {
+		if err := accepts(l.text); err != nil {
+			t.Errorf("%s: %s: %v", l.where, l.text, err)
+		}
+	}
+}
+
+// accepts reports whether the program would take a command line, without
+// running it. A line in running text may stop short of its arguments.
+func accepts(text string) error {
+	args, err := split(text)
+	if err != nil {
+		return err
+	}
+	root := newRootCommand()
+	cmd, rest, err := root.Find(args[1:])
+	if err != nil {
+		return err
+	}
+	if err := cmd.ParseFlags(rest); err != nil {
+		return err
+	}
+	given := cmd.Flags().Args()
+	if cmd.HasSubCommands() {
+		if len(given) > 0 {
+			return fmt.Errorf("%q is no command of %q", given[0], cmd.CommandPath())
+		}
+		return nil
+	}
+	if len(given) == 0 {
+		return nil
+	}
+	return cmd.ValidateArgs(given)
+}
+
+// split splits a line as a shell does, as far as the texts need it: quotes,
+// comments, and a pipe or redirection as the end.
+func split(text string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	var quote rune
+	inWord := false
+	end := func() {
+		if inWord {
+			words = append(words, word.String())
+			word.Reset()
+			inWord = false
+		}
+	}
+	for _, r := range strings.TrimSpace(text) {
+		switch {
+		case quote != 0:
+			if r == quote {
+				quote = 0
+			} else {
+				word.WriteRune(r)
+			}
+		case r == '\'' || r == '"':
+			quote, inWord = r, true
+		case r == ' ' || r == '\t':
+			end()
+		case !inWord && (r == '#' || r == '|' || r == '>' || r == '<' || r == '&'):
+			return words, nil
+		default:
+			inWord = true
+			word.WriteRune(r)
+		}
+	}
+	if quote != 0 {
+		return nil, fmt.Errorf("no closing %q", quote)
+	}
+	end()
+	return words, nil
+}
+
+// TestDocumentedCommandsAreReallyChecked proves that the check can fail.
+func TestDocumentedCommandsAreReallyChecked(t *testing.T) {
+	for _, bad := range []string{
+		"tvilling nonsense",
+		"tvilling device nonsense",
+		"tvilling device create d --no-such-flag",
+		"tvilling twin show one two",
+		"tvilling query 'open",
+		"tvilling status surplus",
+	} {
+		if err := accepts(bad); err == nil {
+			t.Errorf("%s: accepted", bad)
+		}
+	}
+	for _, good := range []string{
+		"tvilling serve --data /tmp/x # comment",
+		`tvilling query "SELECT * FROM devices" | head`,
+		"tvilling device create",
+	} {
+		if err := accepts(good); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+}

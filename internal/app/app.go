@@ -1,0 +1,327 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/hubapi"
+	"github.com/tvilling/tvilling/internal/gateway/mqtt"
+	"github.com/tvilling/tvilling/internal/gateway/tlsconf"
+	"github.com/tvilling/tvilling/internal/hub/auth"
+	"github.com/tvilling/tvilling/internal/hub/commit"
+	"github.com/tvilling/tvilling/internal/hub/journal"
+	"github.com/tvilling/tvilling/internal/hub/message"
+	"github.com/tvilling/tvilling/internal/hub/policy"
+	"github.com/tvilling/tvilling/internal/hub/registry"
+	"github.com/tvilling/tvilling/internal/hub/session"
+	"github.com/tvilling/tvilling/internal/hub/state"
+	"github.com/tvilling/tvilling/internal/hub/twin"
+	"github.com/tvilling/tvilling/internal/security/onboard"
+	"github.com/tvilling/tvilling/internal/store/messagelog"
+	"github.com/tvilling/tvilling/internal/store/sqlite"
+)
+
+// App is a hub, put together and listening, but not serving until it runs.
+type App struct {
+	opt Options
+	log *slog.Logger
+
+	store     *sqlite.Store
+	telemetry *messagelog.Log
+	security  *messagelog.Log
+	committer *commit.Committer
+	messages  *message.Service
+	sessions  *session.Manager
+	registry  *registry.Service
+	onboard   *onboard.Service
+	tls       *tlsconf.Reloader
+	gateway   *mqtt.Server
+	api       *hubapi.Handler
+	metrics   *metrics
+
+	mqtt  net.Listener
+	https []net.Listener
+	admin net.Listener
+
+	// fatal takes the first reason why the hub cannot go on.
+	fatal chan error
+	stops stack
+}
+
+// New opens the data directory and the listeners, and wires the hub. On an
+// error nothing stays open. It is one straight line on purpose: what it says
+// is the order of things.
+func New(ctx context.Context, o Options) (_ *App, err error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.fill()
+	a := &App{opt: o, log: o.Logger, fatal: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.stops.run())
+		}
+	}()
+
+	// Data.
+	if err := prepareData(o.Data); err != nil {
+		return nil, err
+	}
+	if err := a.openStore(ctx); err != nil {
+		return nil, err
+	}
+	sealer, err := a.openKeys()
+	if err != nil {
+		return nil, err
+	}
+	policies, err := loadPolicies(ctx, a.store, sealer)
+	if err != nil {
+		return nil, err
+	}
+
+	// Core.
+	a.metrics = newMetrics()
+	a.committer, err = commit.New(ctx, commit.Options{Store: a.store, Fatal: a.fail, Observe: a.metrics.commit})
+	if err != nil {
+		return nil, err
+	}
+	authenticator, err := auth.New(auth.Options{Directory: a.store, Sealer: sealer, Policies: policies})
+	if err != nil {
+		return nil, err
+	}
+	a.sessions = session.New(a.committer, a.store, authenticator, a.log.With("component", "session"))
+	a.registry = registry.New(a.committer, a.store, a.sessions, sealer)
+	twins := twin.New(a.committer, a.store, a.sessions)
+	a.messages = message.New(message.Options{
+		Telemetry: a.telemetry, Security: a.security,
+		Logger: a.log.With("component", "message"), Fatal: a.fail, Observe: a.metrics.messages,
+	})
+
+	// Security.
+	a.onboard, err = onboard.New(ctx, a.committer, a.store, a.registry, a.log.With("component", "onboard"))
+	if err != nil {
+		return nil, err
+	}
+
+	// Edges.
+	if err := a.openTLS(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.listen(ctx); err != nil {
+		return nil, err
+	}
+	a.gateway, err = mqtt.New(mqtt.Options{
+		TLS: a.tls.Config(), Auth: authenticator, Sessions: mqtt.Manage(a.sessions), Twins: twins, Messages: a.messages,
+		Log: a.log.With("component", "mqtt"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.api = hubapi.New(hubapi.Options{
+		Auth: authenticator, Registry: a.registry, Twins: twins, Messages: a.messages,
+		Journal:  journal.New(a.store, a.committer),
+		Policies: policy.New(a.committer, authenticator, sealer, a.sessions),
+		Settings: a.onboard, Adoption: a.onboard,
+		SecurityModule: tvilling.SecurityModule,
+		Ready:          a.ready, Observe: a.metrics.request,
+		Logger: a.log,
+	})
+	a.metrics.watch(a)
+	if err := a.writeFiles(policies, sealer); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// fail makes the hub stop for err; only the first one counts.
+func (a *App) fail(err error) {
+	select {
+	case a.fatal <- err:
+	default: // it is stopping already, for an earlier reason
+	}
+}
+
+// prepareData makes the data directory, which is nobody's but the hub's.
+func prepareData(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("look at the data directory: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("the data directory %s is not a directory", dir)
+	}
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory needs its x bit
+		return fmt.Errorf("close the data directory %s to others: %w", dir, err)
+	}
+	return nil
+}
+
+func (a *App) openStore(ctx context.Context) (err error) {
+	o := a.opt
+	a.store, err = sqlite.Open(ctx, sqlite.Options{
+		Dir: o.Data, Logger: a.log.With("component", "store"), CacheBytes: o.CacheBytes,
+		HistoryAge: o.History.MaxAge, HistoryBytes: o.History.MaxBytes,
+	})
+	if err != nil {
+		return err
+	}
+	a.stops.push(a.store.Close)
+	for _, l := range []struct {
+		name string
+		keep Retention
+		log  **messagelog.Log
+	}{{"telemetry", o.Telemetry, &a.telemetry}, {"security", o.Security, &a.security}} {
+		*l.log, err = messagelog.Open(messagelog.Options{
+			Dir: filepath.Join(o.Data, l.name), MaxAge: l.keep.MaxAge, MaxBytes: l.keep.MaxBytes,
+			Logger: a.log.With("component", l.name),
+		})
+		if err != nil {
+			return err
+		}
+		a.stops.push((*l.log).Close)
+	}
+	return nil
+}
+
+// openKeys loads the key that seals the devices' keys. It is made only for a
+// hub without data: with data there, a missing key is a mistake to be told.
+func (a *App) openKeys() (*auth.Sealer, error) {
+	path := a.opt.HubKeyFile
+	if path == "" {
+		path = filepath.Join(a.opt.Data, "hub.key")
+	}
+	load := auth.LoadHubKey
+	if sequence, _ := a.store.Head(); sequence == 0 {
+		load = auth.LoadOrCreateHubKey
+	}
+	key, err := load(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("the hub's data is there but its key %s is not; put the key file back, or name it by hub_key_file", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return auth.NewSealer(key)
+}
+
+// loadPolicies reads the shared access policies; a new hub gets the default
+// ones, durable before anything can use them.
+func loadPolicies(ctx context.Context, store *sqlite.Store, sealer *auth.Sealer) (*auth.Policies, error) {
+	value, err := store.Setting(ctx, auth.PoliciesSetting)
+	if err != nil {
+		return nil, err
+	}
+	if value != nil {
+		return auth.ParsePolicies(value)
+	}
+	set, err := auth.DefaultPolicies(sealer)
+	if err != nil {
+		return nil, err
+	}
+	if value, err = json.Marshal(set); err != nil {
+		return nil, fmt.Errorf("encode policies: %w", err)
+	}
+	return set, store.Commit(ctx, &state.Batch{
+		Writes: []state.Write{{Setting: &state.Setting{Name: auth.PoliciesSetting, Value: value}}},
+		Changes: []state.Change{{
+			Sequence: 1, Time: time.Now().UTC(), Op: state.ChangePolicy, Actor: "hub", Body: []byte(`{"change":"created"}`),
+		}},
+	})
+}
+
+func (a *App) openTLS(ctx context.Context) (err error) {
+	a.tls, err = tlsconf.New(ctx, tlsconf.Options{
+		Dir: a.opt.Data, Names: a.opt.Hosts,
+		CertFile: a.opt.CertificateFile, KeyFile: a.opt.KeyFile,
+		ClassicalCurves: a.opt.ClassicalCurves, Logger: a.log.With("component", "tls"),
+	})
+	return err
+}
+
+// Reload loads the certificates again. Connections stay open.
+func (a *App) Reload(ctx context.Context) error { return a.tls.Reload(ctx) }
+
+// ready tells why the hub does not serve; nil when it does.
+func (a *App) ready(context.Context) error { return nil }
+
+// writeFiles leaves in the data directory what clients and the CLI look for.
+func (a *App) writeFiles(policies *auth.Policies, sealer *auth.Sealer) error {
+	host := "localhost"
+	if len(a.opt.Hosts) > 0 {
+		host = a.opt.Hosts[0]
+	}
+	if owner, ok := policies.Get("iothubowner"); ok {
+		keys, err := owner.Keys(sealer)
+		if err != nil {
+			return err
+		}
+		text := "HostName=" + host + ";SharedAccessKeyName=" + owner.Name + ";SharedAccessKey=" + keys.Primary + "\n"
+		if err := replaceFile(filepath.Join(a.opt.Data, "owner.connection-string"), []byte(text)); err != nil {
+			return err
+		}
+	}
+	b, err := json.Marshal(a.Endpoints())
+	if err != nil {
+		return fmt.Errorf("encode endpoints: %w", err)
+	}
+	return replaceFile(filepath.Join(a.opt.Data, "endpoints.json"), append(b, '\n'))
+}
+
+// replaceFile writes a file that only its owner can read, whole or not at all.
+func replaceFile(path string, text []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(f.Name())))
+	}
+	return nil
+}
+
+// Endpoints are where a hub listens, as URLs.
+type Endpoints struct {
+	MQTT  string   `json:"mqtt"`
+	HTTPS []string `json:"https"`
+	Admin string   `json:"admin"`
+}
+
+// Endpoints returns where the hub listens.
+func (a *App) Endpoints() Endpoints {
+	e := Endpoints{MQTT: "mqtts://" + local(a.mqtt), Admin: "http://" + local(a.admin)}
+	for _, l := range a.https {
+		e.HTTPS = append(e.HTTPS, "https://"+local(l))
+	}
+	return e
+}
+
+// local is an address at which this machine reaches l.
+func local(l net.Listener) string {
+	host, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return l.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}

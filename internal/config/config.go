@@ -1,0 +1,146 @@
+// Package config reads the hub's configuration file: one small TOML file, read
+// strictly. Every unknown key and every bad value is reported, each with its
+// line. Secrets are not in it: it names the files that hold them.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/tvilling/tvilling/internal/app"
+)
+
+// file is the form of the configuration file.
+type file struct {
+	Data       string   `toml:"data"`
+	Hosts      []string `toml:"hosts"`
+	MQTT       string   `toml:"mqtt"`
+	HTTPS      []string `toml:"https"`
+	Admin      string   `toml:"admin"`
+	HubKeyFile string   `toml:"hub_key_file"`
+	Cache      size     `toml:"cache"`
+
+	TLS struct {
+		CertificateFile string `toml:"certificate_file"`
+		KeyFile         string `toml:"key_file"`
+		ClassicalCurves   bool   `toml:"classical_curves"`
+	} `toml:"tls"`
+
+	Telemetry retention `toml:"telemetry"`
+	Security  retention `toml:"security"`
+	History   retention `toml:"history"`
+}
+
+type retention struct {
+	MaxAge  age  `toml:"max_age"`
+	MaxSize size `toml:"max_size"`
+}
+
+func (r retention) options() app.Retention {
+	return app.Retention{MaxAge: time.Duration(r.MaxAge), MaxBytes: int64(r.MaxSize)}
+}
+
+// age is a duration such as "36h" or "30d".
+type age time.Duration
+
+// UnmarshalText reads a Go duration, or a whole number of days with a "d".
+func (a *age) UnmarshalText(b []byte) error {
+	s := string(b)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseInt(days, 10, 64)
+		if err != nil || n < 1 || n > math.MaxInt64/int64(24*time.Hour) {
+			return fmt.Errorf("%q is not a number of days of at least 1, such as \"30d\"", s)
+		}
+		*a = age(time.Duration(n) * 24 * time.Hour)
+		return nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%q is not a duration such as \"36h\" or \"30d\"", s)
+	}
+	*a = age(d)
+	return nil
+}
+
+// size is a number of bytes such as "512MiB".
+type size int64
+
+// units of sizes, longest first so that "MiB" is not read as "B".
+var units = []struct {
+	name  string
+	shift uint
+}{{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}, {"B", 0}}
+
+// UnmarshalText reads a whole number with one of the units B, KiB, MiB, GiB, TiB.
+func (z *size) UnmarshalText(b []byte) error {
+	s := strings.TrimSpace(string(b))
+	for _, u := range units {
+		number, ok := strings.CutSuffix(s, u.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+		if err != nil || n < 1 || n > math.MaxInt64>>u.shift {
+			break
+		}
+		*z = size(n << u.shift)
+		return nil
+	}
+	return fmt.Errorf("%q is not a size such as \"512MiB\" or \"4GiB\"", s)
+}
+
+// Load reads a configuration file.
+func Load(path string) (app.Options, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return app.Options{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	o, err := Parse(b)
+	if err != nil {
+		return app.Options{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return o, nil
+}
+
+// Parse reads the text of a configuration file. Its error has a line for each
+// thing that is wrong.
+func Parse(b []byte) (app.Options, error) {
+	var f file
+	d := toml.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return app.Options{}, describe(err)
+	}
+	o := app.Options{
+		Data: f.Data, Hosts: f.Hosts, MQTT: f.MQTT, HTTPS: f.HTTPS, Admin: f.Admin,
+		CertificateFile: f.TLS.CertificateFile, KeyFile: f.TLS.KeyFile, ClassicalCurves: f.TLS.ClassicalCurves,
+		HubKeyFile: f.HubKeyFile, CacheBytes: int64(f.Cache),
+		Telemetry: f.Telemetry.options(), Security: f.Security.options(), History: f.History.options(),
+	}
+	return o, o.Validate()
+}
+
+// describe turns the decoder's errors into lines "line N: what is wrong".
+func describe(err error) error {
+	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+		var errs []error
+		for _, e := range strict.Errors {
+			line, _ := e.Position()
+			errs = append(errs, fmt.Errorf("line %d: unknown key %q", line, strings.Join(e.Key(), ".")))
+		}
+		return errors.Join(errs...)
+	}
+	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
+		line, _ := e.Position()
+		return fmt.Errorf("line %d: %s", line, strings.TrimPrefix(e.Error(), "toml: "))
+	}
+	return err
+}
