@@ -46,7 +46,8 @@ func decodeKey(key string) ([]byte, error) {
 
 // Pair is the two symmetric keys of an identity or a policy, in base64. Both
 // are valid at all times, so that one can be replaced while clients use the
-// other. A Pair never shows its keys in a log or a formatted text.
+// other. A Pair never shows its keys in a log, a formatted text or JSON; whoever
+// may show them does so field by field.
 type Pair struct {
 	Primary, Secondary string
 }
@@ -89,3 +90,6 @@ func (Pair) GoString() string { return redacted }
 
 // LogValue hides the keys.
 func (Pair) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON hides the keys.
+func (Pair) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }

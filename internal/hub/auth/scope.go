@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tvilling/tvilling"
@@ -41,10 +42,8 @@ func parseScope(raw string) (scope, error) {
 		return scope{host: host}, nil
 	}
 	path := strings.Split(rest, "/")
-	for _, segment := range path {
-		if segment == "" {
-			return scope{}, errors.New("sr has an empty segment")
-		}
+	if slices.Contains(path, "") {
+		return scope{}, errors.New("sr has an empty segment")
 	}
 	return scope{host: host, path: path}, nil
 }

@@ -88,6 +88,7 @@ func TestPairHidesItsKeys(t *testing.T) {
 	p := auth.NewPair()
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("made", "keys", p, "any", &p, "in", struct{ P auth.Pair }{p})
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("made", "keys", p, "any", &p, "in", struct{ P auth.Pair }{p})
 	for _, text := range []string{
 		log.String(), fmt.Sprint(p), fmt.Sprintf("%v %+v %#v %s %q", p, p, p, p, p),
 		fmt.Sprintf("%+v", struct{ P auth.Pair }{p}),
