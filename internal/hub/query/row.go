@@ -77,6 +77,11 @@ func (t *Twin) root(name string) Value {
 		return StringValue(t.Twin.ModelID)
 	case "version":
 		return NumberValue(float64(t.Twin.Version))
+	}
+	if t.Twin.ID.IsModule() {
+		return Value{}
+	}
+	switch name {
 	case "deviceScope":
 		return optional(t.Identity.DeviceScope)
 	case "parentScopes":

@@ -58,9 +58,9 @@ func ids(t *testing.T, p *query.Page) []string {
 }
 
 func TestPages(t *testing.T) {
-	rows := fleet(t, 250)
+	rows := fleet(t, 251) // the last one is not a third
 	var thirds, all []string
-	for i := range 250 {
+	for i := range 251 {
 		all = append(all, fmt.Sprintf("d%03d", i))
 		if i%3 == 0 {
 			thirds = append(thirds, all[i])
@@ -73,17 +73,17 @@ func TestPages(t *testing.T) {
 		want  []string
 		pages []int // the rows on each
 	}{
-		{"whole", "SELECT deviceId FROM devices", []int{0}, all, []int{100, 100, 50}},
-		{"too large a size is cut", "SELECT deviceId FROM devices", []int{1000}, all, []int{100, 100, 50}},
-		{"negative size", "SELECT deviceId FROM devices", []int{-1}, all, []int{100, 100, 50}},
-		{"modules", "SELECT deviceId FROM devices.modules", []int{100}, all, []int{100, 100, 50}},
+		{"whole", "SELECT deviceId FROM devices", []int{0}, all, []int{100, 100, 51}},
+		{"too large a size is cut", "SELECT deviceId FROM devices", []int{1000}, all, []int{100, 100, 51}},
+		{"negative size", "SELECT deviceId FROM devices", []int{-1}, all, []int{100, 100, 51}},
+		{"modules", "SELECT deviceId FROM devices.modules", []int{100}, all, []int{100, 100, 51}},
 		{"another size on each page", "SELECT deviceId FROM devices WHERE tags.third", []int{1, 50, 3, 29}, thirds, []int{1, 50, 3, 29, 1}},
 		{"no empty last page", "SELECT deviceId FROM devices WHERE tags.third", []int{42}, thirds, []int{42, 42}},
 		{"nothing", "SELECT deviceId FROM devices WHERE tags.none", []int{10}, nil, []int{0}},
 		{"TOP below a page", "SELECT TOP 3 deviceId FROM devices", []int{10}, all[:3], []int{3}},
 		{"TOP of a page", "SELECT TOP 10 deviceId FROM devices", []int{10}, all[:10], []int{10}},
 		{"TOP of pages", "SELECT TOP 25 deviceId FROM devices", []int{10, 9, 10}, all[:25], []int{10, 9, 6}},
-		{"TOP beyond all", "SELECT TOP 1000 deviceId FROM devices", []int{100}, all, []int{100, 100, 50}},
+		{"TOP beyond all", "SELECT TOP 1000 deviceId FROM devices", []int{100}, all, []int{100, 100, 51}},
 	} {
 		q := mustCompile(t, tt.query)
 		var got []string
