@@ -2,5 +2,5 @@ package main
 
 import "github.com/spf13/cobra"
 
-func newDemoCommand() *cobra.Command { return &cobra.Command{Use: "demo"} }
+func newDemoCommand() *cobra.Command     { return &cobra.Command{Use: "demo"} }
 func newSimulateCommand() *cobra.Command { return &cobra.Command{Use: "simulate"} }

@@ -31,7 +31,7 @@ type file struct {
 	TLS struct {
 		CertificateFile string `toml:"certificate_file"`
 		KeyFile         string `toml:"key_file"`
-		ClassicalCurves   bool   `toml:"classical_curves"`
+		ClassicalCurves bool   `toml:"classical_curves"`
 	} `toml:"tls"`
 
 	Telemetry retention `toml:"telemetry"`

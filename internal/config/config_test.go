@@ -1,0 +1,94 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tvilling/tvilling/internal/app"
+	"github.com/tvilling/tvilling/internal/config"
+)
+
+func TestParse(t *testing.T) {
+	got, err := config.Parse([]byte(`
+data = "/var/lib/tvilling"
+hosts = ["hub.example.com"]
+mqtt = ":8883"
+https = [":443", ":8443"]
+admin = "127.0.0.1:9000"
+hub_key_file = "/etc/tvilling/hub.key"
+cache = "256MiB"
+
+[tls]
+certificate_file = "/etc/tvilling/server.pem"
+key_file = "/etc/tvilling/server.key"
+classical_curves = true
+
+[telemetry]
+max_age = "36h"
+max_size = "1GiB"
+
+[history]
+max_age = "30d"
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := app.Options{
+		Data: "/var/lib/tvilling", Hosts: []string{"hub.example.com"}, MQTT: ":8883", HTTPS: []string{":443", ":8443"},
+		Admin: "127.0.0.1:9000", HubKeyFile: "/etc/tvilling/hub.key", CacheBytes: 256 << 20,
+		CertificateFile: "/etc/tvilling/server.pem", KeyFile: "/etc/tvilling/server.key", ClassicalCurves: true,
+		Telemetry: app.Retention{MaxAge: 36 * time.Hour, MaxBytes: 1 << 30}, History: app.Retention{MaxAge: 30 * 24 * time.Hour},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []string // each in the error
+	}{
+		{"every unknown key", "data = \"d\"\nfoo = 1\n[tls]\nbar = 2\n", []string{`line 2: unknown key "foo"`, `line 4: unknown key "tls.bar"`}},
+		{"a wrong type", "hosts = 3\n", []string{"line 1"}},
+		{"no TOML", "data = \n", []string{"line 1"}},
+		{"a size without unit", "cache = \"12\"\n", []string{`"12" is not a size`}},
+		{"a size out of range", "cache = \"99999999999TiB\"\n", []string{"is not a size"}},
+		{"an age of nothing", "[telemetry]\nmax_age = \"0s\"\n", []string{`"0s" is not a duration`}},
+		{"an age in words", "[telemetry]\nmax_age = \"a week\"\n", []string{"is not a duration"}},
+		{"half a certificate", "[tls]\nkey_file = \"k\"\n", []string{"certificate file and its key file together"}},
+		{"a log too small", "[security]\nmax_size = \"1MiB\"\n", []string{"security: the largest size must be at least 64 MiB"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := config.Parse([]byte(tt.text))
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error = %q, want it to say %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestLoadMissing(t *testing.T) {
+	if _, err := config.Load("absent.toml"); err == nil {
+		t.Error("an absent file was loaded")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("data = \"d\"\n[telemetry]\nmax_age = \"1d\"\nmax_size = \"1GiB\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		o, err := config.Parse([]byte(text))
+		if err == nil && o.Validate() != nil {
+			t.Error("accepted what does not validate")
+		}
+	})
+}
