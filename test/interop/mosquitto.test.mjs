@@ -37,7 +37,8 @@ test('mosquitto_pub sends a security message as a module', async () => {
 
 test('mosquitto_sub receives desired changes', async (t) => {
   const device = await hub.device('sub');
-  const sub = spawn('mosquitto_sub', [...args(device), '-v', '-d', '-C', '1', '-t', '$iothub/twin/PATCH/properties/desired/#'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  // stdbuf: into a pipe mosquitto_sub would keep its lines to itself.
+  const sub = spawn('stdbuf', ['-oL', 'mosquitto_sub', ...args(device), '-v', '-d', '-C', '1', '-t', '$iothub/twin/PATCH/properties/desired/#'], { stdio: ['ignore', 'pipe', 'pipe'] });
   t.after(() => sub.kill());
   const lines = [];
   await within((async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { Message, deviceClient, desired, moduleClient, open, report, send, twin } from './support/azure.mjs';
+import { Message, deviceClient, desired, moduleClient, open, refused, report, send, twin } from './support/azure.mjs';
 import { Hub } from './support/hub.mjs';
 import { token } from './support/sas.mjs';
 
@@ -73,11 +73,8 @@ test('keys do not open each other: device and security module', async () => {
   const { responseBody: identity } = await registry.getModule('apart', module);
   const deviceKey = device.authentication.symmetricKey.primaryKey;
   const moduleKey = identity.authentication.symmetricKey.primaryKey;
-  const refused = [
-    moduleClient(hub, hub.connectionString(identity, deviceKey)),
-    deviceClient(hub, hub.connectionString(device, moduleKey)),
-  ];
-  for (const client of refused) await assert.rejects(client.open(), { name: 'UnauthorizedError' });
+  assert.equal(await refused(moduleClient(hub, hub.connectionString(identity, deviceKey))), 'UnauthorizedError');
+  assert.equal(await refused(deviceClient(hub, hub.connectionString(device, moduleKey))), 'UnauthorizedError');
 });
 
 test('a device reads its security module with its own key, as agents do at start', async () => {
@@ -89,12 +86,12 @@ test('a device reads its security module with its own key, as agents do at start
   const { responseBody: identity } = await registry.getModule('boot', module);
   assert.equal(answer.body.authentication.symmetricKey.primaryKey, identity.authentication.symmetricKey.primaryKey);
   for (const other of [path('stranger'), `/devices/stranger?${version}`, twinPath('boot'), twinPath('stranger')]) {
-    const refused = await hub.request('GET', other, { authorization: own });
-    assert.equal(refused.status, 401, `${other}: ${refused.text}`);
+    const answer = await hub.request('GET', other, { authorization: own });
+    assert.equal(answer.status, 401, `${other}: ${answer.text}`);
   }
   for (const other of [path('stranger'), `/devices/boot?${version}`, `/devices/stranger?${version}`]) {
-    const refused = await hub.request('DELETE', other, { authorization: own, headers: { 'if-match': '*' } });
-    assert.equal(refused.status, 401, `${other}: ${refused.text}`);
+    const answer = await hub.request('DELETE', other, { authorization: own, headers: { 'if-match': '*' } });
+    assert.equal(answer.status, 401, `${other}: ${answer.text}`);
   }
 });
 
@@ -208,9 +205,9 @@ test('with module keys hidden, a device credential does not reach its modules', 
   await settings(t, { hideModuleKeys: true });
   const attempts = [['GET', undefined], ['PUT', { deviceId: 'hidden', moduleId: module }], ['DELETE', undefined]];
   for (const [method, body] of attempts) {
-    const refused = await hub.request(method, path('hidden'), { authorization: own, body, headers: method === 'DELETE' ? { 'if-match': '*' } : {} });
-    assert.equal(refused.status, 401, `${method}: ${refused.text}`);
-    assert.match(refused.body.Message, /hideModuleKeys/, 'the refusal says which setting it is');
+    const answer = await hub.request(method, path('hidden'), { authorization: own, body, headers: method === 'DELETE' ? { 'if-match': '*' } : {} });
+    assert.equal(answer.status, 401, `${method}: ${answer.text}`);
+    assert.match(answer.body.Message, /hideModuleKeys/, 'the refusal says which setting it is');
   }
 });
 

@@ -55,15 +55,12 @@ test('a kept session forgets what was unsubscribed', async (t) => {
 
 test('desired changes made while a device was away are not queued; the twin has them', async (t) => {
   const device = await hub.device('away');
-  const client = deviceClient(hub, hub.connectionString(device));
-  await open(t, client);
+  const client = await open(t, deviceClient(hub, hub.connectionString(device)));
   await desired(await twin(client));
   await close(client);
   await update('away', { n: 1 });
   await update('away', { n: 2 });
-  const back = deviceClient(hub, hub.connectionString(device));
-  await open(t, back);
-  const mine = await twin(back);
+  const mine = await twin(await open(t, deviceClient(hub, hub.connectionString(device))));
   assert.equal(mine.properties.desired.n, 2);
   const changes = await desired(mine);
   await update('away', { n: 3 });
@@ -72,9 +69,8 @@ test('desired changes made while a device was away are not queued; the twin has 
 
 test('a second connection of an identity takes over from the first', async (t) => {
   const device = await hub.device('takeover');
-  const first = deviceClient(hub, hub.connectionString(device));
+  const first = await open(t, deviceClient(hub, hub.connectionString(device)));
   first.setRetryPolicy(new common.NoRetry());
-  await open(t, first);
   const dropped = within(new Promise((resolve) => first.once('disconnect', resolve)), 'the end of the first connection');
   const second = await open(t, deviceClient(hub, hub.connectionString(device)));
   await dropped;

@@ -7,23 +7,44 @@ export const { Message } = device;
 
 /** A device client for a connection string, not yet connected. */
 export function deviceClient(hub, connectionString, options = {}) {
-  const client = device.Client.fromConnectionString(connectionString, transport.Mqtt);
-  client.setOptions({ ca: hub.ca, ...options });
-  return client;
+  return configured(hub, device.Client.fromConnectionString(connectionString, transport.Mqtt), options);
 }
 
 /** A module client for a connection string, not yet connected. */
 export function moduleClient(hub, connectionString) {
-  const client = device.ModuleClient.fromConnectionString(connectionString, transport.Mqtt);
-  client.setOptions({ ca: hub.ca });
+  return configured(hub, device.ModuleClient.fromConnectionString(connectionString, transport.Mqtt));
+}
+
+/** A device client for a token made elsewhere, not yet connected. */
+export function tokenClient(hub, token) {
+  return configured(hub, device.Client.fromSharedAccessSignature(token, transport.Mqtt));
+}
+
+/** The client, once it has taken its options: it does so in the background. */
+async function configured(hub, client, options = {}) {
+  await within(client.setOptions({ ca: hub.ca, ...options }), 'setOptions');
   return client;
 }
 
-/** Opens client now and closes it when the test t ends. */
-export async function open(t, client) {
+/** Opens a client (or what promises one) now and closes it when the test t ends. */
+export async function open(t, promised) {
+  const client = await promised;
   t.after(() => close(client));
   await within(client.open(), 'open');
   return client;
+}
+
+/** Resolves to the name of the error with which a client fails to open. */
+export async function refused(promised) {
+  const client = await promised;
+  try {
+    await within(client.open(), 'the refusal');
+    return 'opened';
+  } catch (err) {
+    return err.name;
+  } finally {
+    await close(client);
+  }
 }
 
 export async function close(client) {
