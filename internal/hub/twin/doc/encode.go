@@ -122,6 +122,9 @@ func appendLeaf(dst []byte, k kind, val []byte) []byte {
 		dst = append(dst, '"')
 		dst = append(dst, val...)
 		return append(dst, '"')
+	case kindNull:
+		return append(dst, "null"...)
+	case kindNumber, kindArray, kindObject:
 	}
 	return append(dst, val...)
 }

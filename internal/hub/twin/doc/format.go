@@ -79,10 +79,19 @@ func appendMember(dst, key []byte, quoted bool, stamp uint32, k kind, length int
 	if quoted {
 		head |= 1
 	}
+	tag := uint64(length)<<3 | uint64(k)
+	if head|uint64(stamp) < 0x80 && tag < 0x4000 { // as it mostly is
+		dst = append(dst, byte(head))
+		dst = append(dst, key...)
+		if tag < 0x80 {
+			return append(dst, byte(stamp), byte(tag))
+		}
+		return append(dst, byte(stamp), byte(tag)|0x80, byte(tag>>7))
+	}
 	dst = appendUvarint(dst, head)
 	dst = append(dst, key...)
 	dst = appendUvarint(dst, uint64(stamp))
-	return appendUvarint(dst, uint64(length)<<3|uint64(k))
+	return appendUvarint(dst, tag)
 }
 
 func appendUvarint(dst []byte, v uint64) []byte {

@@ -55,34 +55,48 @@ func lookupMetadata(h *header, path []string) (Value, bool) {
 			if i != len(path)-1 {
 				return Value{}, false
 			}
-			return h.stampValue(key, root, m.stamp)
+			var rowBuf [24]row
+			var actorBuf [8][]byte
+			actors, rows, ok := h.stamps(actorBuf[:0], rowBuf[:0])
+			if !ok {
+				return Value{}, false
+			}
+			r, ok := h.stamp(rows, root, m.stamp)
+			v, found := stampValue(key, r, actors)
+			return v, ok && found
 		}
 		if m.kind != kindObject || !m.find(m.val, key) {
 			return Value{}, false
 		}
 		root = false
 	}
-	return metaValue(h, &m, root)
-}
-
-// stampValue returns one of the values of a stamp, of the section or of a
-// member that bears the given one.
-func (h *header) stampValue(key string, root bool, stamp uint32) (Value, bool) {
-	var rowBuf [24]row
-	var actorBuf [8][]byte
-	actors, rows, ok := h.stamps(actorBuf[:0], rowBuf[:0])
-	if !ok || !root && int(stamp) >= len(rows) {
+	actors, rows, ok := h.stamps(nil, nil)
+	if !ok {
 		return Value{}, false
 	}
-	r := row{ticks: h.ticks, version: h.version}
-	if !root {
-		r = rows[stamp]
+	o := &metaObject{stamps: &stampTable{h: *h, actors: actors, rows: rows}, root: root, m: m}
+	return Value{kind: Object, form: formMeta, meta: o}, true
+}
+
+// stamp returns the stamp of the section itself or of a member that bears the
+// given one.
+func (h *header) stamp(rows []row, root bool, stamp uint32) (row, bool) {
+	if root {
+		return row{ticks: h.ticks, version: h.version}, true
 	}
+	if int(stamp) >= len(rows) {
+		return row{}, false
+	}
+	return rows[stamp], true
+}
+
+// stampValue returns one of the values of a stamp.
+func stampValue(key string, r row, actors [][]byte) (Value, bool) {
 	switch key {
 	case "$lastUpdated":
 		return Value{kind: String, form: formTicks, n: r.ticks}, true
 	case "$lastUpdatedVersion":
-		return Value{kind: Number, form: formInt, n: r.version}, h.ticks > 0
+		return Value{kind: Number, form: formInt, n: r.version}, r.ticks > 0
 	case "$actor":
 		if int(r.actor) < len(actors) && len(actors[r.actor]) > 0 {
 			return Value{kind: String, form: formPlain, raw: actors[r.actor]}, true
@@ -93,13 +107,17 @@ func (h *header) stampValue(key string, root bool, stamp uint32) (Value, bool) {
 
 // metaObject is a level of $metadata as a value.
 type metaObject struct {
-	h    header
-	root bool
-	m    member
+	stamps *stampTable
+	root   bool
+	m      member
 }
 
-func metaValue(h *header, m *member, root bool) (Value, bool) {
-	return Value{kind: Object, form: formMeta, meta: &metaObject{h: *h, root: root, m: *m}}, true
+// stampTable is the table of stamps, read once for a $metadata value and all
+// the values inside it.
+type stampTable struct {
+	h      header
+	actors [][]byte
+	rows   []row
 }
 
 // appendJSON appends the object with all that stamps can say.
@@ -117,20 +135,26 @@ func (o *metaObject) appendJSON(dst []byte) []byte {
 
 // members yields the stamp's values, then the levels below.
 func (o *metaObject) members(yield func(string, Value) bool) {
+	t := o.stamps
+	r, ok := t.h.stamp(t.rows, o.root, o.m.stamp)
+	if !ok {
+		return
+	}
 	for _, key := range [...]string{"$lastUpdated", "$lastUpdatedVersion", "$actor"} {
-		if v, ok := o.h.stampValue(key, o.root, o.m.stamp); ok && !yield(key, v) {
+		if v, ok := stampValue(key, r, t.actors); ok && !yield(key, v) {
 			return
 		}
 	}
 	if o.m.kind != kindObject {
 		return
 	}
-	var m member
+	sub := metaObject{stamps: t}
 	for i := 0; i < len(o.m.val); {
-		if i = m.read(o.m.val, i); i < 0 {
+		if i = sub.m.read(o.m.val, i); i < 0 {
 			return
 		}
-		if v, ok := metaValue(&o.h, &m, false); ok && !yield(string(m.key), v) {
+		level := sub
+		if !yield(string(sub.m.key), Value{kind: Object, form: formMeta, meta: &level}) {
 			return
 		}
 	}

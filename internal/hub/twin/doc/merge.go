@@ -1,6 +1,9 @@
 package doc
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Merge applies p to s (wire §2.4): objects merge member by member, a null
 // deletes, anything else replaces. Every member that p names and that is there
@@ -80,7 +83,7 @@ func (s Section) change(p *Patch, part Part, st Stamp, replace bool) (Section, e
 		return append(append(make([]byte, 0, size), head...), dst[room:]...), nil
 	}
 	copy(dst[room-len(head):], head)
-	return dst[room-len(head):], nil
+	return slices.Clip(dst[room-len(head):]), nil
 }
 
 // room estimates how many bytes the members of p take in a section.
@@ -262,6 +265,7 @@ func sizeOf(k kind, val []byte) int {
 		return sizeOfEscaped(val)
 	case kindArray:
 		return sizeOfArray(val)
+	case kindObject, kindNull:
 	}
 	return 0
 }

@@ -326,8 +326,8 @@ func lookAll(t *rapid.T, s doc.Section, v any, path []string) {
 			return // the section itself is without $metadata and $version
 		}
 	}
-	if plain := plain(got); !cmp.Equal(plain, v) {
-		t.Fatalf("at %q (-want +got):\n%s", path, cmp.Diff(v, plain))
+	if p := plain(got); !cmp.Equal(p, v) {
+		t.Fatalf("at %q (-want +got):\n%s", path, cmp.Diff(v, p))
 	}
 	if b := append([]byte(`{"v":`), append(got.AppendJSON(nil), '}')...); !cmp.Equal(decode(t, b)["v"], v) {
 		t.Fatalf("JSON at %q: %s", path, b)

@@ -13,10 +13,7 @@ import (
 func (p *parser) name(n *node) (system, ok bool) {
 	b := p.body
 	start := p.i + 1
-	i := start
-	for i < len(b) && keyByte[b[i]] {
-		i++
-	}
+	i := skipKey(b, start)
 	if i < len(b) && b[i] == '"' {
 		n.key, n.keyLen = uint32(start), uint32(i-start)
 		p.i = i + 1

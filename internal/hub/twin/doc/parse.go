@@ -16,7 +16,7 @@ import (
 // An error is a [*tvilling.Error] of code InvalidArgument whose Path is where
 // the fault is. The patch refers to body: it must not change any more.
 func Parse(body []byte, part Part) (*Patch, error) {
-	p := parser{Patch: &Patch{body: body}, part: part}
+	p := parser{Patch: &Patch{body: body}, body: body, part: part}
 	if len(body) > MaxBody {
 		return nil, refuse(part.String(), "The update of %s has %d bytes of JSON, which exceeds maximum %d", part, len(body), MaxBody)
 	}
@@ -35,6 +35,7 @@ func Parse(body []byte, part Part) (*Patch, error) {
 // parser is the state of one Parse.
 type parser struct {
 	*Patch
+	body []byte // as in the patch, at hand
 	part Part
 	i    int // next byte of body
 	// spaces counts the runs of white space that were skipped.

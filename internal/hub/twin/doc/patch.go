@@ -88,16 +88,13 @@ func (p *Patch) appendMembers(dst []byte, object uint32) []byte {
 			dst = append(dst, ',')
 		}
 		dst = appendKey(dst, p.key(n), n.flags&keyQuoted != 0)
-		switch n.kind {
-		case kindNull:
-			dst = append(dst, "null"...)
-		case kindObject:
-			dst = append(dst, '{')
-			dst = p.appendMembers(dst, i)
-			dst = append(dst, '}')
-		default:
+		if n.kind != kindObject {
 			dst = appendLeaf(dst, n.kind, p.val(n))
+			continue
 		}
+		dst = append(dst, '{')
+		dst = p.appendMembers(dst, i)
+		dst = append(dst, '}')
 	}
 	return dst
 }

@@ -1,7 +1,9 @@
 package doc
 
 import (
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
@@ -21,6 +23,44 @@ var keyByte = func() (t [256]bool) {
 	t['.'], t['$'], t[' '] = false, false, false
 	return t
 }()
+
+const (
+	ones = 0x0101010101010101 // times c: the byte c, eight times
+	tops = 0x80 * ones
+)
+
+// skipPlain returns the index of the first byte from i on that is not plain. It
+// looks at eight bytes at a time: x-c*ones sets the top bit of a byte below c,
+// and so (x^c*ones)-ones that of a byte c. A borrow may set more of them, but
+// only above the first that is rightly set, and no other one counts.
+func skipPlain(b []byte, i int) int {
+	for ; len(b)-i >= 8; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		hit := (x - ' '*ones) | (x ^ '"'*ones - ones) | (x ^ '\\'*ones - ones) | (x + ones) | x
+		if hit &= tops; hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+	}
+	for i < len(b) && plain[b[i]] {
+		i++
+	}
+	return i
+}
+
+// skipKey does the same for the bytes of a key.
+func skipKey(b []byte, i int) int {
+	for ; len(b)-i >= 8; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		hit := (x - '!'*ones) | (x ^ '"'*ones - ones) | (x ^ '\\'*ones - ones) | (x ^ '.'*ones - ones) | (x ^ '$'*ones - ones) | (x + ones) | x
+		if hit &= tops; hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+	}
+	for i < len(b) && keyByte[b[i]] {
+		i++
+	}
+	return i
+}
 
 // text is what scanString finds out about a string.
 type text struct {
@@ -45,9 +85,7 @@ func scanString(b []byte, i int) (text, bool) {
 	t := text{}
 	start, extra := i, 0 // extra: bytes of escapes beyond what they stand for
 	for {
-		for i < len(b) && plain[b[i]] {
-			i++
-		}
+		i = skipPlain(b, i)
 		t.end = i
 		if i >= len(b) || b[i] < ' ' {
 			return t, false

@@ -198,6 +198,7 @@ func stored(k kind, val []byte) Value {
 		return Value{kind: Object, form: formMembers, raw: val}
 	case kindArray:
 		return Value{kind: Array, form: formJSON, raw: val}
+	case kindNull:
 	}
 	return Value{}
 }
