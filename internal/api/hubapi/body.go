@@ -29,17 +29,31 @@ func (c *call) body() ([]byte, error) {
 	if e := c.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return nil, tvilling.Errorf(tvilling.InvalidArgument, "A body with Content-Encoding %q is not taken; send it uncompressed.", e)
 	}
-	// A recorder in a test knows no deadlines; a real connection always does.
-	_ = c.control.SetReadDeadline(time.Now().Add(bodyTime))
 	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
-	_ = c.control.SetReadDeadline(time.Time{})
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, tvilling.Errorf(tvilling.TooLarge, "A request body may have at most %d bytes.", maxBody)
 		}
 		return nil, &tvilling.Error{Code: tvilling.InvalidArgument, Op: "read body", Message: "The request body could not be read to its end.", Err: err}
 	}
+	c.endBody()
 	return b, nil
+}
+
+// beginBody gives the client bodyTime for a body. The deadline is not lifted
+// before all of it is there: net/http reads on after the answer, to use the
+// connection again, and would wait for a client that never sends the rest.
+func (c *call) beginBody() {
+	if c.r.ContentLength != 0 {
+		// A recorder in a test knows no deadlines; a real connection always does.
+		_ = c.control.SetReadDeadline(time.Now().Add(bodyTime))
+	}
+}
+
+func (c *call) endBody() {
+	if c.r.ContentLength != 0 {
+		_ = c.control.SetReadDeadline(time.Time{})
+	}
 }
 
 // object reads the body and checks that it is one JSON object.

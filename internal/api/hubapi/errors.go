@@ -126,7 +126,9 @@ func appendFault(dst []byte, f fault, s shape, tracking string, timeOf time.Time
 	id := tracking + "-G:0-TimeStamp:" + timeOf.Format("01/02/2006 15:04:05")
 	if s == flat {
 		dst = append(dst, `{"Message":`...)
-		dst = appendString(dst, "ErrorCode:"+f.name+";"+f.message)
+		// Node shows the text up to the next semicolon (wire §4.4). No id holds
+		// a space, so this one can only be prose.
+		dst = appendString(dst, "ErrorCode:"+f.name+";"+strings.ReplaceAll(f.message, "; ", ", "))
 		dst = append(dst, `,"ExceptionMessage":`...)
 		dst = appendString(dst, "Tracking ID:"+id)
 		return append(dst, '}')

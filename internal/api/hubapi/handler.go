@@ -42,6 +42,11 @@ type Options struct {
 }
 
 // Handler serves the routes of the package. It is safe for concurrent use.
+//
+// It bounds how long a client may take to send a body and to take the lines of
+// a stream. For the head of a request and for plain answers that is left to
+// the server: give it a ReadHeaderTimeout, and a WriteTimeout above Timeout,
+// which streams set aside for themselves.
 type Handler struct {
 	Options
 	logger *slog.Logger
@@ -102,6 +107,7 @@ func (h *Handler) observe(c *call) {
 }
 
 func (h *Handler) serve(c *call) error {
+	c.beginBody()
 	var methods []string
 	c.route, c.params, methods = h.router.find(c.r.Method, c.r.URL.EscapedPath())
 	if c.route == nil {

@@ -14,6 +14,9 @@ import (
 //
 //	{"guardSecurityTwin":false,"hideModuleKeys":false,
 //	 "securityModule":{"enabled":true,"desired":{…},"tags":{…}}}
+//
+// desired and tags are the initial content of the module's twin, absent when
+// there is none.
 func (h *Handler) getSettings(c *call) error { return answer(c, h.Settings.Current()) }
 
 // putSettings is PUT /tvilling/settings. Members left out keep their value,
@@ -39,15 +42,15 @@ func parseSettings(b []byte, into *onboard.Settings) error {
 	}
 	m := &into.SecurityModule
 	var err error
-	if m.Desired, err = initial(m.Desired, doc.Desired, "securityModule.desired"); err != nil {
+	if m.Desired, err = initial(m.Desired, doc.Desired); err != nil {
 		return err
 	}
-	m.Tags, err = initial(m.Tags, doc.Tags, "securityModule.tags")
+	m.Tags, err = initial(m.Tags, doc.Tags)
 	return err
 }
 
 // initial checks the initial content of a section; null means none.
-func initial(raw json.RawMessage, part doc.Part, path string) (json.RawMessage, error) {
+func initial(raw json.RawMessage, part doc.Part) (json.RawMessage, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || isNull(raw) {
 		return nil, nil
@@ -58,7 +61,7 @@ func initial(raw json.RawMessage, part doc.Part, path string) (json.RawMessage, 
 		_, err = doc.New(0).Replace(p, part, doc.Stamp{})
 	}
 	if err != nil {
-		return nil, &tvilling.Error{Code: tvilling.CodeOf(err), Op: "read settings", Path: path, Message: tvilling.MessageOf(err), Err: err}
+		return nil, &tvilling.Error{Code: tvilling.CodeOf(err), Op: "read settings", Path: "securityModule", Message: tvilling.MessageOf(err), Err: err}
 	}
 	return raw, nil
 }

@@ -56,13 +56,12 @@ func (c *call) stream(h *Handler, produce func(ctx context.Context, emit func([]
 	header.Set("Content-Type", streamType)
 	header.Set("Cache-Control", "no-store")
 	c.wrote, c.status = true, http.StatusOK
+	c.hurry(slowest)
 	c.w.WriteHeader(http.StatusOK)
-	if err := c.flush(); err != nil {
+	if c.flush() != nil || !c.pump(lines) {
 		return nil // the client has gone
 	}
-	if !c.pump(lines) {
-		return nil
-	}
+	defer c.hurry(0)
 	// lines is closed, so failure is set.
 	if failure == nil || errors.Is(failure, context.Canceled) {
 		return nil
@@ -70,9 +69,20 @@ func (c *call) stream(h *Handler, produce func(ctx context.Context, emit func([]
 	f := translate(failure)
 	c.tracking, c.failed = trackingID(), f.name
 	c.log(h.logger, levelOf(f), "stream ended", errorAttr(failure))
+	c.hurry(slowest)
 	_, _ = c.w.Write(appendStreamFault(nil, f, c.tracking))
 	_ = c.flush()
 	return nil
+}
+
+// hurry gives the client some time to take what is written from now on; 0 is
+// no limit, for whatever the connection is used for next.
+func (c *call) hurry(d time.Duration) {
+	var deadline time.Time
+	if d > 0 {
+		deadline = time.Now().Add(d)
+	}
+	_ = c.control.SetWriteDeadline(deadline) // a recorder in a test knows no deadlines
 }
 
 // pump writes lines until there are no more, and reports whether the client
@@ -80,7 +90,7 @@ func (c *call) stream(h *Handler, produce func(ctx context.Context, emit func([]
 func (c *call) pump(lines <-chan []byte) bool {
 	unsent := 0
 	for line := range lines {
-		c.control.SetWriteDeadline(time.Now().Add(slowest)) //nolint:errcheck // a recorder in a test knows no deadlines
+		c.hurry(slowest)
 		if _, err := c.w.Write(line); err != nil {
 			return false
 		}
