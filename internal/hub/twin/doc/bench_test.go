@@ -13,19 +13,19 @@ import (
 const benchPatch = `{"telemetry":{"temperature":22.75,"rssi":-71},"network":{"ipAddress":"10.20.30.41"},"uptimeSeconds":864123,"lastError":null}`
 
 // benchTwin is a section of about 2 KiB of JSON, 98 members.
-func benchTwin(t testing.TB) []byte {
-	t.Helper()
+func benchTwin(tb testing.TB) []byte {
+	tb.Helper()
 	b, err := os.ReadFile("testdata/twin.json")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	p := mustParse(t, b)
+	p := mustParse(tb, b)
 	return p.AppendJSON(nil, 0)
 }
 
-func benchSection(t testing.TB) doc.Section {
-	t.Helper()
-	return mustMerge(t, doc.New(1), string(benchTwin(t)), startStamp)
+func benchSection(tb testing.TB) doc.Section {
+	tb.Helper()
+	return mustMerge(tb, doc.New(1), string(benchTwin(tb)), startStamp)
 }
 
 // BenchmarkReport is what one reported patch costs: parse it, merge it into a

@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 	"golang.org/x/tools/txtar"
+
+	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 )
 
 var update = flag.Bool("update", false, "rewrite the results in testdata")
@@ -81,7 +82,7 @@ func TestMergeFiles(t *testing.T) {
 			last := &ar.Files[len(ar.Files)-1]
 			if *update {
 				last.Data = got.Bytes()
-				if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
+				if err := os.WriteFile(file, txtar.Format(ar), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -92,20 +93,20 @@ func TestMergeFiles(t *testing.T) {
 	}
 }
 
-func mustParse(t testing.TB, body []byte) *doc.Patch {
-	t.Helper()
+func mustParse(tb testing.TB, body []byte) *doc.Patch {
+	tb.Helper()
 	p, err := doc.Parse(body, doc.Desired)
 	if err != nil {
-		t.Fatalf("Parse(%s): %v", body, err)
+		tb.Fatalf("Parse(%s): %v", body, err)
 	}
 	return p
 }
 
-func mustMerge(t testing.TB, s doc.Section, body string, st doc.Stamp) doc.Section {
-	t.Helper()
-	s, err := s.Merge(mustParse(t, []byte(body)), doc.Desired, st)
+func mustMerge(tb testing.TB, s doc.Section, body string, st doc.Stamp) doc.Section {
+	tb.Helper()
+	s, err := s.Merge(mustParse(tb, []byte(body)), doc.Desired, st)
 	if err != nil {
-		t.Fatalf("Merge(%s): %v", body, err)
+		tb.Fatalf("Merge(%s): %v", body, err)
 	}
 	return s
 }

@@ -3,15 +3,17 @@ package doc_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
-	"pgregory.net/rapid"
 )
 
 // model is a twin section as plain maps: what the compact form must agree with.
@@ -117,11 +119,9 @@ func (m *model) document() map[string]any {
 	}
 	d := map[string]any{
 		"$metadata": meta,
-		"$version":  json.Number(fmt.Sprint(m.version)),
+		"$version":  json.Number(strconv.FormatInt(m.version, 10)),
 	}
-	for k, v := range m.members {
-		d[k] = v
-	}
+	maps.Copy(d, m.members)
 	return d
 }
 
@@ -138,7 +138,7 @@ func (m *model) metadata(into, members map[string]any, path string) {
 func (k mark) json() map[string]any {
 	j := map[string]any{
 		"$lastUpdated":        k.time.Format("2006-01-02T15:04:05.9999999Z"),
-		"$lastUpdatedVersion": json.Number(fmt.Sprint(k.version)),
+		"$lastUpdatedVersion": json.Number(strconv.FormatInt(k.version, 10)),
 	}
 	if k.actor != "" {
 		j["$actor"] = k.actor
@@ -172,7 +172,7 @@ func key() *rapid.Generator[string] {
 func scalar() *rapid.Generator[any] {
 	return rapid.OneOf(
 		rapid.Map(rapid.Bool(), func(b bool) any { return b }),
-		rapid.Map(rapid.Int64Range(-1<<52, 1<<52-1), func(n int64) any { return json.Number(fmt.Sprint(n)) }),
+		rapid.Map(rapid.Int64Range(-1<<52, 1<<52-1), func(n int64) any { return json.Number(strconv.FormatInt(n, 10)) }),
 		rapid.Map(rapid.Float64(), func(f float64) any {
 			b, _ := json.Marshal(f)
 			if !bytes.ContainsAny(b, ".e") {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 )

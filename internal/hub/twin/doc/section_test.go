@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 )
