@@ -60,7 +60,7 @@ func documented(t *testing.T) []line {
 // examples returns the command lines in the commands' own help.
 func examples(cmd *cobra.Command) []line {
 	var lines []line
-	for l := range strings.Lines(cmd.Example + "\n" + cmd.Long) {
+	for l := range strings.Lines(cmd.Example) {
 		if l = strings.TrimSpace(l); strings.HasPrefix(l, "tvilling ") {
 			lines = append(lines, line{"help of " + cmd.CommandPath(), l})
 		}

@@ -34,9 +34,10 @@ export function uint16(n) {
   return Buffer.from([n >> 8, n & 0xff]);
 }
 
-/** The packets that arrive on a socket: {first, body} each. */
+/** The packets that arrive on a socket: {first, body} each, {closed} at its end. */
 export function incoming(socket) {
   const inbox = new Inbox();
+  socket.once('close', () => inbox.put({ closed: true }));
   let pending = Buffer.alloc(0);
   socket.on('data', (chunk) => {
     pending = Buffer.concat([pending, chunk]);
