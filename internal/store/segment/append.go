@@ -34,7 +34,7 @@ func (l *Log) Append(payloads [][]byte) (first uint64, err error) {
 	for _, p := range payloads {
 		size += header{length: uint32(len(p))}.size()
 	}
-	if l.active.size > fileHeaderSize && l.active.size+size > l.maxBytes {
+	if l.ended || l.active.size > fileHeaderSize && l.active.size+size > l.maxBytes {
 		if err := l.rotate(next); err != nil {
 			return 0, err
 		}
@@ -133,8 +133,9 @@ func (l *Log) rollBack(f *file) error {
 // the zeros cost more than the growing does (see the benchmark).
 const reserveLimit = 32 << 10
 
-// reserveFor makes sure that a small append of n bytes finds durable zeros to
-// overwrite. When there is no space for them the append goes on without.
+// reserveFor writes zeros ahead when a small append of n bytes finds none to
+// overwrite. The sync of that append makes them durable, too. When there is no
+// space for them the append goes on without.
 func (l *Log) reserveFor(f *file, n int64) error {
 	if n > reserveLimit || n > l.reserve || l.unreserved || f.size+n <= l.reserved {
 		return nil
@@ -154,9 +155,6 @@ func (l *Log) reserveFor(f *file, n int64) error {
 	if err != nil {
 		l.unreserved = true
 		return l.rollBack(f)
-	}
-	if err := f.handle.Sync(); err != nil {
-		return l.poisoned("sync", f, err)
 	}
 	l.reserved = from + size
 	return nil
@@ -204,6 +202,10 @@ func (l *Log) Rotate() error {
 // l.appending is held.
 func (l *Log) rotate(next uint64) error {
 	old := l.active
+	// From here on the old file takes no more, even if the new one cannot be
+	// begun now: a crash may leave that one behind, empty, and its name says
+	// that it begins with this sequence.
+	l.ended = true
 	if err := l.trim(); err != nil {
 		return l.poisoned("trim", old, err)
 	}
@@ -239,7 +241,7 @@ func (l *Log) addFile(first uint64) error {
 	f.handle, f.users, f.size = h, 1, fileHeaderSize
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.active, l.reserved, l.unreserved = f, fileHeaderSize, false
+	l.active, l.ended, l.reserved, l.unreserved = f, false, fileHeaderSize, false
 	l.bytes += fileHeaderSize
 	l.files = append(l.files, f)
 	l.marks = l.marks[:0]

@@ -93,7 +93,19 @@ func (m *machine) appendCut(t *rapid.T) {
 	} else if tvilling.CodeOf(err) != tvilling.Internal {
 		t.Fatalf("Append with a fault = %v, want code Internal", err)
 	}
-	m.crash(t)
+	if rapid.Bool().Draw(t, "power cut") {
+		m.crash(t)
+		return
+	}
+	// The process alone ends. What the next one is shown must stay.
+	m.fs.FailSync(0, nil)
+	m.fs.FailWrite(0, nil)
+	m.fs.FailSyncDir(0, nil)
+	if err := m.log.Close(); err != nil {
+		t.Fatalf("Close of a poisoned log: %v", err)
+	}
+	m.open(t)
+	m.settle(t)
 }
 
 func (m *machine) full(t *rapid.T) {
@@ -116,9 +128,15 @@ func (m *machine) crash(t *rapid.T) {
 		return keep == "everything" || keep == "some" && rapid.Bool().Draw(t, "keep")
 	})
 	m.open(t)
+	m.settle(t)
+}
+
+// settle takes over what a log holds after it was opened anew: all that was
+// acknowledged, and the append under way or not.
+func (m *machine) settle(t *rapid.T) {
 	head := int(m.log.Head())
 	if head != m.acked && head != len(m.records) {
-		t.Fatalf("Head = %d after a crash, want %d, or %d with the append under way", head, m.acked, len(m.records))
+		t.Fatalf("Head = %d after opening anew, want %d, or %d with the append under way", head, m.acked, len(m.records))
 	}
 	m.records = m.records[:head]
 	m.acked = head

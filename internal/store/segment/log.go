@@ -55,8 +55,8 @@ type Log struct {
 	buf       []byte
 	poison    error
 	active    *file // the newest file, which is appended to
-	// reserved is where the durable zeros behind the active file's records
-	// end; unreserved says that no more are to be written to this file.
+	ended     bool  // nothing more is appended to it
+	// reserved is where the zeros behind the active file's records end; unreserved says that no more are to be written to this file.
 	reserved   int64
 	unreserved bool
 

@@ -98,14 +98,43 @@ func (l *Log) settle(r *recovery, v verdict) error {
 			return l.failed("recover log", err)
 		}
 	}
-	// Whatever a reader is shown must be durable; after a crash of the
-	// process alone the last append may not have been.
-	if err := f.handle.Sync(); err != nil {
-		return l.poisoned("recover log", f, err)
+	if err := l.rewrite(r, v.end); err != nil {
+		return err
 	}
 	f.size, l.reserved, l.head, l.marks = v.end, v.end, v.head, r.marks
 	if v.seal {
 		return l.rotate(v.head + 1)
+	}
+	return nil
+}
+
+// rewrite makes durable what readers will be shown. The newest append may not
+// be, if the process alone has ended; and if it was a sync that failed, the
+// kernel has taken its pages for clean and would not write them again. So they
+// are written once more. All older appends were synced without an error.
+func (l *Log) rewrite(r *recovery, end int64) error {
+	f := r.file
+	from := int64(fileHeaderSize)
+	if len(r.batch) > 0 {
+		from = r.batch[0].off
+	}
+	if from == fileHeaderSize {
+		from = 0 // the header may be as new
+	}
+	for off := from; off < end; off += chunkSize {
+		b := make([]byte, min(chunkSize, end-off))
+		if _, err := f.handle.ReadAt(b, off); err != nil {
+			return l.failed("recover log", err)
+		}
+		if _, err := f.handle.WriteAt(b, off); err != nil {
+			return l.failed("recover log", err)
+		}
+	}
+	if err := f.handle.Sync(); err != nil {
+		return l.poisoned("recover log", f, err)
+	}
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return l.poisoned("recover log", f, err)
 	}
 	return nil
 }

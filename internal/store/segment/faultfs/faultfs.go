@@ -22,7 +22,9 @@ type FS struct {
 	mu    sync.Mutex
 	files map[string]*node // what the process sees
 	disk  map[string]*node // the entries that are durable
-	locks map[string]bool
+	// ghosts are files that came and went since the last SyncDir.
+	ghosts map[string]*node
+	locks  map[string]bool
 	// life is counted up by a crash; handles of an earlier life are dead.
 	life int
 
@@ -53,16 +55,43 @@ func (c *countdown) take() error {
 	return c.err
 }
 
-// node is a file: its data now and the data that is durable.
+// node is a file: its data now, the data that is durable, and the sectors
+// that the next Sync must write. A Sync that fails forgets them, as kernels do.
 type node struct {
 	data, durable []byte
+	dirty         map[int]bool
+}
+
+// touch marks what lies between two offsets as not yet durable.
+func (n *node) touch(off, end int) {
+	if n.dirty == nil {
+		n.dirty = map[int]bool{}
+	}
+	for s := off / sectorSize; s*sectorSize < end; s++ {
+		n.dirty[s] = true
+	}
+}
+
+// sync makes n durable as far as it is dirty.
+func (n *node) sync() {
+	if size := len(n.data); size <= len(n.durable) {
+		n.durable = n.durable[:size]
+	} else {
+		n.durable = append(n.durable, make([]byte, size-len(n.durable))...)
+	}
+	for s := range n.dirty {
+		if off := s * sectorSize; off < len(n.data) {
+			copy(n.durable[off:], n.data[off:min(off+sectorSize, len(n.data))])
+		}
+	}
+	n.dirty = nil
 }
 
 var _ segment.FS = (*FS)(nil)
 
 // New returns an empty file system without faults.
 func New() *FS {
-	return &FS{files: map[string]*node{}, disk: map[string]*node{}, locks: map[string]bool{}, space: -1}
+	return &FS{files: map[string]*node{}, disk: map[string]*node{}, ghosts: map[string]*node{}, locks: map[string]bool{}, space: -1}
 }
 
 // SetSpace leaves n bytes for further growth; a negative n lifts the limit.
@@ -75,7 +104,8 @@ func (f *FS) SetSpace(n int64) {
 }
 
 // FailSync makes every Sync of a file fail with err, after n that succeed.
-// What those Syncs should have made durable is not. A nil err ends it.
+// What a failed Sync should have made durable is not, and no later Sync makes
+// it so unless it is written again. A nil err ends it.
 func (f *FS) FailSync(n int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -119,8 +149,8 @@ func (f *FS) Counts() (writes, syncs int) {
 // Crash is a power cut and the start after it. Open handles are dead, locks
 // are gone and so are all faults. Of what was not durable, keep decides piece
 // by piece whether it reached the disk: each sector that was written, each
-// change of a size, each entry that was made or removed. A nil keep loses
-// everything that was not durable.
+// change of a size, each entry that was made or removed, or made and removed.
+// A nil keep loses everything that was not durable.
 func (f *FS) Crash(keep func() bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -138,9 +168,20 @@ func (f *FS) Crash(keep func() bool) {
 			names = append(names, name)
 		}
 	}
+	for name := range f.ghosts {
+		if f.files[name] == nil && f.disk[name] == nil {
+			names = append(names, name)
+		}
+	}
 	slices.Sort(names) // so that a test's choices are repeatable
 	for _, name := range names {
 		now, before := f.files[name], f.disk[name]
+		if now == nil && before == nil {
+			before = f.ghosts[name]
+			if !keep() {
+				continue
+			}
+		}
 		if now != before && !keep() {
 			now = before
 		}
@@ -149,7 +190,7 @@ func (f *FS) Crash(keep func() bool) {
 			next[name].data = slices.Clone(next[name].durable)
 		}
 	}
-	f.files, f.disk = next, maps.Clone(next)
+	f.files, f.disk, f.ghosts = next, maps.Clone(next), map[string]*node{}
 }
 
 // crash returns what a disk holds of n.
@@ -206,7 +247,7 @@ func (f *FS) SetData(path string, data []byte) {
 		n = &node{}
 		f.files[path], f.disk[path] = n, n
 	}
-	n.data, n.durable = slices.Clone(data), slices.Clone(data)
+	n.data, n.durable, n.dirty = slices.Clone(data), slices.Clone(data), nil
 }
 
 // MakeDir does nothing: directories need not be made.
@@ -267,6 +308,7 @@ func (f *FS) Create(path string) (segment.File, error) {
 		f.files[path] = n
 	}
 	f.free(len(n.data))
+	n.touch(0, len(n.data))
 	n.data = nil
 	return &file{fs: f, node: n, life: f.life}, nil
 }
@@ -298,6 +340,7 @@ func (f *FS) Remove(path string) error {
 	}
 	f.free(len(n.data))
 	delete(f.files, path)
+	f.ghosts[path] = n
 	return nil
 }
 
@@ -316,6 +359,11 @@ func (f *FS) SyncDir(dir string) error {
 	for path, n := range f.files {
 		if filepath.Dir(path) == filepath.Clean(dir) {
 			f.disk[path] = n
+		}
+	}
+	for path := range f.ghosts {
+		if filepath.Dir(path) == filepath.Clean(dir) {
+			delete(f.ghosts, path)
 		}
 	}
 	return nil
@@ -393,7 +441,10 @@ func (h *file) store(b []byte, off int64) {
 	if need := off + int64(len(b)); len(b) > 0 && need > int64(len(h.node.data)) {
 		h.node.data = append(h.node.data, make([]byte, need-int64(len(h.node.data)))...)
 	}
-	copy(h.node.data[min(off, int64(len(h.node.data))):], b)
+	if len(b) > 0 {
+		copy(h.node.data[off:], b)
+		h.node.touch(int(off), int(off)+len(b))
+	}
 }
 
 // Size returns the size of the file.
@@ -413,6 +464,7 @@ func (h *file) Truncate(size int64) error {
 	now := int64(len(h.node.data))
 	if size <= now {
 		h.fs.free(int(now - size))
+		h.node.touch(int(size), int(now))
 		h.node.data = h.node.data[:size:size]
 		return nil
 	}
@@ -428,9 +480,10 @@ func (h *file) Sync() error {
 		return err
 	}
 	if err := h.fs.failSync.take(); err != nil {
+		h.node.dirty = nil
 		return err
 	}
-	h.node.durable = slices.Clone(h.node.data)
+	h.node.sync()
 	h.fs.syncs++
 	return nil
 }
