@@ -52,11 +52,18 @@ type Ban struct {
 
 // Rules are the tables that the code is checked against.
 type Rules struct {
-	Edges    []Edge
-	Foreign  []Foreign
-	Bans     []Ban
-	StdOnly  []string // packages that import the standard library (and what an Edge allows) only
+	Edges   []Edge
+	Foreign []Foreign
+	Bans    []Ban
+	// StdOnly are packages that, besides what an edge allows, import the
+	// standard library only.
+	StdOnly []string
+	// Isolated are groups of which no member may import another, whatever the
+	// edges say.
 	Isolated [][]string
+	// Support are packages that help tests: what holds for tests holds for
+	// them, and only tests and they may import them.
+	Support []string
 }
 
 // Check returns what in packages is against the rules, one sentence each,
@@ -64,8 +71,9 @@ type Rules struct {
 func (r *Rules) Check(packages []Package) (violations, idle []string) {
 	used := make(map[string]bool)
 	for _, p := range packages {
+		support := matchAny(r.Support, p.Path)
 		for _, imp := range p.Imports {
-			violations = append(violations, r.check(p, imp, false, used)...)
+			violations = append(violations, r.check(p, imp, support, used)...)
 		}
 		for _, imp := range p.TestImports {
 			violations = append(violations, r.check(p, imp, true, used)...)
@@ -102,7 +110,10 @@ func (r *Rules) checkOwn(p Package, to string, test bool, used map[string]bool) 
 	if test && to == p.Path {
 		return nil // an external test of the package itself
 	}
-	// Isolation comes first: no row of the table can lift it.
+	// No row of the table can lift the next two.
+	if !test && matchAny(r.Support, to) {
+		return []string{fmt.Sprintf("%s imports %s: that is for tests only", p.Path, to)}
+	}
 	if !test {
 		for _, group := range r.Isolated {
 			a, b := indexOf(group, p.Path), indexOf(group, to)
@@ -129,7 +140,7 @@ func (r *Rules) checkOwn(p Package, to string, test bool, used map[string]bool) 
 	if allowed {
 		return nil
 	}
-	if test {
+	if test && !matchAny(r.Support, p.Path) {
 		return []string{fmt.Sprintf("the tests of %s import %s: no edge of the table allows it", p.Path, to)}
 	}
 	return []string{fmt.Sprintf("%s imports %s: no edge of the table allows it", p.Path, to)}

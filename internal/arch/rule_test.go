@@ -16,6 +16,9 @@ func TestRulesCatch(t *testing.T) {
 			{From: "core/...", To: []string{"."}, Why: "words"},
 			{From: "adapter/...", To: []string{"core/...", "adapter/..."}, Why: "calls"},
 			{From: "core/twin", To: []string{"memory"}, Why: "a real store", Test: true},
+			{From: "core/coretest", To: []string{"memory"}, Why: "a real store", Test: true},
+			{From: "core/...", To: []string{"core/coretest"}, Why: "a whole core", Test: true},
+			{From: "core/session", To: []string{"core/coretest"}, Why: "by mistake"},
 		},
 		Foreign: []arch.Foreign{
 			{Module: "example.com/db", In: []string{"adapter/sql"}, Why: "driver"},
@@ -23,6 +26,7 @@ func TestRulesCatch(t *testing.T) {
 		},
 		Bans:     []arch.Ban{{In: []string{"core/..."}, Std: []string{"net/http", "database/..."}, Why: "the core knows no wire"}},
 		StdOnly:  []string{"codec"},
+		Support:  []string{"core/coretest"},
 		Isolated: [][]string{{"adapter/sql/...", "adapter/rest/..."}},
 	}
 	tests := map[string]struct {
@@ -48,6 +52,10 @@ func TestRulesCatch(t *testing.T) {
 		"test edge in a test":        {testPkg("core/twin", own("memory")), nil},
 		"test of another":            {testPkg("core/session", own("memory")), []string{"the tests of core/session import memory: no edge of the table allows it"}},
 		"test of itself":             {testPkg("core/session", own("core/session")), nil},
+		"test edge in test support":  {pkg("core/coretest", own("memory"), "example.com/cmp"), nil},
+		"missing edge, test support": {pkg("core/coretest", own("adapter/sql")), []string{"core/coretest imports adapter/sql: no edge of the table allows it"}},
+		"test support in a test":     {testPkg("core/twin", own("core/coretest")), nil},
+		"test support in a product":  {pkg("core/session", own("core/coretest")), []string{"core/session imports core/coretest: that is for tests only"}},
 		"std in a test":              {testPkg("core/twin", "net/http"), nil},
 	}
 	for name, test := range tests {

@@ -14,6 +14,7 @@ func Table() *Rules {
 		Bans:     bans(),
 		StdOnly:  []string{".", "internal/gateway/mqtt/packet", "internal/hub/...", "internal/security/..."},
 		Isolated: isolated(),
+		Support:  []string{"internal/app/apptest", "internal/hub/hubtest", "internal/store/storetest", "internal/store/segment/faultfs"},
 	}
 }
 
@@ -28,28 +29,36 @@ func edges() []Edge {
 		{From: "internal/hub/commit", To: []string{"internal/hub/state"}, Why: "the committer turns changes of records into durable batches"},
 		{From: "internal/hub/journal", To: []string{"internal/hub/state", "internal/hub/commit"}, Why: "readers follow the changes as they become durable"},
 		{From: "internal/hub/auth", To: []string{"internal/hub/state"}, Why: "credentials are part of an identity's record"},
-		{From: "internal/hub/registry", To: []string{"internal/hub/state", "internal/hub/commit", "internal/hub/auth", "internal/hub/twin/doc"}, Why: "identities are made with sealed keys and with their twins, in one commit"},
-		{From: "internal/hub/twin", To: []string{"internal/hub/state", "internal/hub/commit", "internal/hub/twin/doc"}, Why: "a twin's change is a patch of its document, committed"},
-		{From: "internal/hub/session", To: []string{"internal/hub/state", "internal/hub/commit", "internal/hub/auth"}, Why: "a session is opened for a principal, kept durably, told of committed changes"},
-		{From: "internal/hub/query", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "a query is evaluated over records and documents"},
+		{From: "internal/hub/policy", To: []string{"internal/hub/auth", "internal/hub/commit", "internal/hub/state"}, Why: "policies are credentials that are changed by a commit"},
+		{From: "internal/hub/registry", To: []string{"internal/hub/auth", "internal/hub/commit", "internal/hub/state", "internal/hub/twin/doc"}, Why: "identities are made with sealed keys and with their twins, in one commit"},
+		{From: "internal/hub/twin", To: []string{"internal/hub/commit", "internal/hub/state", "internal/hub/twin/doc"}, Why: "a twin's change is a patch of its document, committed"},
+		{From: "internal/hub/session", To: []string{"internal/hub/auth", "internal/hub/commit", "internal/hub/state"}, Why: "a session is opened for a principal, kept durably, told of committed changes"},
+		{From: "internal/hub/query", To: []string{"internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc"}, Why: "a query is evaluated over twins as the service shows them"},
 
 		// The core: security, a client of the hub.
-		{From: "internal/security/...", To: []string{"internal/hub/..."}, Why: "security drives the hub's mechanisms; never the other way"},
+		{From: "internal/security/onboard", To: []string{"internal/hub/commit", "internal/hub/registry", "internal/hub/state", "internal/hub/twin/doc"}, Why: "the companion rule and its settings drive the registry; never the other way"},
 
 		// Adapters: each sees the core, none sees another.
-		{From: "internal/store/...", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "stores keep the records of the core"},
+		{From: "internal/store/memory", To: []string{"internal/hub/state"}, Why: "a store keeps the records of the core"},
+		{From: "internal/store/sqlite", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "a store keeps the records of the core"},
+		{From: "internal/store/sqlite", To: []string{"internal/store/segment"}, Why: "the journal is what a commit syncs; it is kept in segments"},
 		{From: "internal/store/messagelog", To: []string{"internal/store/segment"}, Why: "messages are kept in segments"},
-		{From: "internal/gateway/mqtt", To: []string{"internal/gateway/mqtt/packet", "internal/hub/auth", "internal/hub/session", "internal/hub/state"}, Why: "the gateway turns packets into calls of the core"},
-		{From: "internal/api/hubapi", To: []string{"internal/hub/auth", "internal/hub/message", "internal/hub/query", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc"}, Why: "the REST API turns requests into calls of the core"},
+		{From: "internal/gateway/mqtt", To: []string{"internal/gateway/mqtt/packet"}, Why: "the gateway's wire"},
+		{From: "internal/gateway/mqtt", To: []string{"internal/hub/auth", "internal/hub/session", "internal/hub/state"}, Why: "the gateway turns packets into calls of the core"},
+		{From: "internal/api/hubapi", To: []string{"internal/hub/auth", "internal/hub/message", "internal/hub/policy", "internal/hub/query", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/onboard"}, Why: "the REST API turns requests into calls of the core"},
 		{From: "internal/device", To: []string{"internal/gateway/mqtt/packet"}, Why: "a device client speaks MQTT with the same codec"},
 
 		// Wiring.
 		{From: "internal/app", To: []string{"internal/..."}, Why: "app alone wires everything"},
-		{From: "internal/config", To: []string{"internal/app"}, Why: "a configuration file and flags become the options of app"},
-		{From: "cmd/tvilling", To: []string{"internal/app", "internal/config", "internal/client", "internal/device"}, Why: "one binary: server, REST client, simulator"},
+		{From: "internal/config", To: []string{"internal/app"}, Why: "a configuration file becomes the options of app"},
+		{From: "cmd/tvilling", To: []string{"internal/app", "internal/client", "internal/config", "internal/device"}, Why: "one binary: server, REST client, simulated fleet"},
 
-		// Tests.
-		{From: "internal/hub/...", To: []string{"internal/store/memory", "internal/hub/..."}, Why: "the memory store is the core's fake", Test: true},
+		// Tests, and the packages that help them.
+		{From: "internal/hub/...", To: []string{"internal/hub/...", "internal/store/memory"}, Why: "a whole core over the memory store, which is its fake", Test: true},
+		{From: "internal/security/...", To: []string{"internal/hub/...", "internal/store/memory"}, Why: "a whole core over the memory store, which is its fake", Test: true},
+		{From: "internal/api/...", To: []string{"internal/hub/...", "internal/security/onboard"}, Why: "requests are tried against the real core", Test: true},
+		{From: "internal/store/...", To: []string{"internal/store/...", "internal/hub/state", "internal/hub/twin/doc"}, Why: "one suite for every store, with the memory store as its model", Test: true},
+		{From: "internal/app/apptest", To: []string{"internal/app", "internal/client"}, Why: "a whole hub in the test's process", Test: true},
 	}
 }
 
@@ -80,12 +89,10 @@ func bans() []Ban {
 	}
 }
 
-// isolated lists groups of which no member may import another, whatever the
-// edges say.
 func isolated() [][]string {
 	return [][]string{
 		{"internal/gateway/...", "internal/api/...", "internal/store/...", "internal/console/...", "internal/client/..."},
-		{"internal/store/sqlite/...", "internal/store/memory/...", "internal/store/messagelog/..."},
+		{"internal/store/sqlite/...", "internal/store/memory/..."},
 		{"internal/api/hubapi/...", "internal/api/securityapi/..."},
 	}
 }
