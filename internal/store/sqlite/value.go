@@ -1,0 +1,294 @@
+package sqlite
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/state"
+	"github.com/tvilling/tvilling/internal/hub/twin/doc"
+)
+
+// A stored value is
+//
+//	format:u8 fields crc:u32
+//
+// where the crc, little-endian, is the CRC-32C of the record's kind and key
+// and of the bytes before it: a value that is read under another key than it
+// was written for does not match. Integers are varints, strings and bytes have
+// their length before them. The key is not repeated inside.
+const (
+	// formatDamaged marks a record that was damaged in the journal before it
+	// reached SQLite: what SQLite held of it is stale and must not be served.
+	formatDamaged = 0
+	// formatFirst is the only layout of fields so far.
+	formatFirst = 1
+
+	checksumSize = 4
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// setting and position are the records that have no type of the core.
+type (
+	setting  []byte
+	position struct {
+		// record is the newest record of the journal that SQLite holds.
+		record uint64
+		// sequence and time are those of the newest change up to there.
+		sequence uint64
+		time     int64
+	}
+)
+
+// checksum returns the CRC-32C of a value under its key.
+func checksum(k key, value []byte) uint32 {
+	var scratch [320]byte
+	b := append(scratch[:0], byte(k.kind))
+	b = append(b, k.id.Device...)
+	b = append(b, 0)
+	b = append(b, k.id.Module...)
+	b = append(b, 0)
+	return crc32.Update(crc32.Checksum(b, castagnoli), castagnoli, value)
+}
+
+func appendChecksum(dst []byte, sum uint32) []byte {
+	return binary.LittleEndian.AppendUint32(dst, sum)
+}
+
+// appendValue appends the stored value of a record; rec is what decodeValue
+// returns for its kind, or nil for a record known to be damaged.
+func appendValue(dst []byte, k key, rec any) []byte {
+	start := len(dst)
+	dst = append(dst, formatFirst)
+	switch rec := rec.(type) {
+	case *state.Identity:
+		dst = appendIdentity(dst, rec)
+	case *state.Twin:
+		dst = appendTwin(dst, rec)
+	case *state.Session:
+		dst = appendSession(dst, rec)
+	case setting:
+		dst = append(dst, rec...)
+	case *state.Counters:
+		dst = binary.AppendVarint(dst, rec.Devices)
+		dst = binary.AppendVarint(dst, rec.DisabledDevices)
+		dst = binary.AppendVarint(dst, rec.Modules)
+	case position:
+		dst = binary.AppendUvarint(dst, rec.record)
+		dst = binary.AppendUvarint(dst, rec.sequence)
+		dst = binary.AppendVarint(dst, rec.time)
+	default:
+		dst[start] = formatDamaged
+	}
+	return appendChecksum(dst, checksum(k, dst[start:]))
+}
+
+// decodeValue checks a stored value and returns its record, which shares
+// memory with value. The error is of code Corrupt and names the record.
+func decodeValue(k key, value []byte) (any, error) {
+	n := len(value) - checksumSize
+	if n < 1 {
+		return nil, k.damaged("it is too short")
+	}
+	if binary.LittleEndian.Uint32(value[n:]) != checksum(k, value[:n]) {
+		return nil, k.damaged("checksum mismatch")
+	}
+	switch value[0] {
+	case formatFirst:
+	case formatDamaged:
+		return nil, k.damaged("its last change was lost to damage of the journal")
+	default:
+		return nil, &tvilling.Error{
+			Code: tvilling.Unsupported, Op: "read " + k.kind.String(), Subject: k.id.String(),
+			Message: "The stored " + k.String() + " was written by a newer version of Tvilling; use that version.",
+		}
+	}
+	rec, err := decodeFields(k, value[1:n:n])
+	if err != nil {
+		return nil, k.damaged(err.Error())
+	}
+	return rec, nil
+}
+
+func decodeFields(k key, b []byte) (any, error) {
+	r := &reader{b: b}
+	switch k.kind {
+	case kindIdentity:
+		return decodeIdentity(r, k.id)
+	case kindTwin:
+		t := &state.Twin{ID: k.id}
+		t.Version = r.varint()
+		t.Revision = r.uvarint()
+		t.ModelID = r.string()
+		t.Tags = doc.Section(r.bytes())
+		t.Desired = doc.Section(r.bytes())
+		t.Reported = doc.Section(r.bytes())
+		return t, r.end()
+	case kindSession:
+		return decodeSession(r, k.id)
+	case kindSetting:
+		return setting(b), nil
+	case kindCounters:
+		c := &state.Counters{Devices: r.varint(), DisabledDevices: r.varint(), Modules: r.varint()}
+		return c, r.end()
+	case kindPosition:
+		p := position{record: r.uvarint(), sequence: r.uvarint(), time: r.varint()}
+		return p, r.end()
+	default:
+		return nil, errMalformed
+	}
+}
+
+func appendTwin(b []byte, t *state.Twin) []byte {
+	b = binary.AppendVarint(b, t.Version)
+	b = binary.AppendUvarint(b, t.Revision)
+	b = appendString(b, t.ModelID)
+	b = appendString(b, t.Tags)
+	b = appendString(b, t.Desired)
+	return appendString(b, t.Reported)
+}
+
+// The flags of an identity.
+const (
+	flagDisabled = 1 << iota
+	flagEdge
+	flagCompanion
+	flagPristine
+	flagCompanionOptOut
+	flagsKnown = 1<<iota - 1
+)
+
+func appendIdentity(b []byte, d *state.Identity) []byte {
+	var flags byte
+	for _, f := range []struct {
+		on  bool
+		bit byte
+	}{
+		{d.Disabled, flagDisabled},
+		{d.Edge, flagEdge},
+		{d.Companion, flagCompanion},
+		{d.Pristine, flagPristine},
+		{d.CompanionOptOut, flagCompanionOptOut},
+	} {
+		if f.on {
+			flags |= f.bit
+		}
+	}
+	b = append(b, flags)
+	b = appendString(b, d.Generation)
+	b = binary.AppendUvarint(b, d.Version)
+	b = appendString(b, d.StatusReason)
+	b = appendTime(b, d.StatusUpdated)
+	b = appendTime(b, d.Created)
+	b = appendString(b, d.Auth.Type)
+	b = appendString(b, d.Auth.SealedPrimary)
+	b = appendString(b, d.Auth.SealedSecondary)
+	b = appendString(b, d.Auth.PrimaryThumbprint)
+	b = appendString(b, d.Auth.SecondaryThumbprint)
+	b = appendString(b, d.DeviceScope)
+	b = appendString(b, d.ManagedBy)
+	b = binary.AppendUvarint(b, uint64(len(d.ParentScopes)))
+	for _, s := range d.ParentScopes {
+		b = appendString(b, s)
+	}
+	return b
+}
+
+func decodeIdentity(r *reader, id tvilling.Identity) (*state.Identity, error) {
+	flags := r.byte()
+	if flags > flagsKnown {
+		return nil, errMalformed
+	}
+	d := &state.Identity{
+		ID:              id,
+		Disabled:        flags&flagDisabled != 0,
+		Edge:            flags&flagEdge != 0,
+		Companion:       flags&flagCompanion != 0,
+		Pristine:        flags&flagPristine != 0,
+		CompanionOptOut: flags&flagCompanionOptOut != 0,
+	}
+	d.Generation = r.string()
+	d.Version = r.uvarint()
+	d.StatusReason = r.string()
+	d.StatusUpdated = r.time()
+	d.Created = r.time()
+	d.Auth.Type = authType(r.bytes())
+	d.Auth.SealedPrimary = r.bytes()
+	d.Auth.SealedSecondary = r.bytes()
+	d.Auth.PrimaryThumbprint = r.string()
+	d.Auth.SecondaryThumbprint = r.string()
+	d.DeviceScope = r.string()
+	d.ManagedBy = r.string()
+	n := r.uvarint()
+	if n > uint64(len(r.b)) {
+		return nil, errMalformed
+	}
+	for range n {
+		d.ParentScopes = append(d.ParentScopes, r.string())
+	}
+	return d, r.end()
+}
+
+// authType returns the constant for the usual words, to keep one copy of each.
+func authType(b []byte) state.AuthType {
+	switch t := state.AuthType(b); t {
+	case state.SAS:
+		return state.SAS
+	case state.SelfSigned:
+		return state.SelfSigned
+	case state.CertificateAuthority:
+		return state.CertificateAuthority
+	case state.None:
+		return state.None
+	default:
+		return t
+	}
+}
+
+func appendSession(b []byte, s *state.Session) []byte {
+	var present byte
+	if s.Present {
+		present = 1
+	}
+	b = append(b, present, byte(s.Topics), byte(s.AtLeastOnce))
+	b = appendString(b, s.ClientType)
+	b = appendTime(b, s.LastActivity)
+	return appendTime(b, s.StateUpdated)
+}
+
+func decodeSession(r *reader, id tvilling.Identity) (*state.Session, error) {
+	s := &state.Session{ID: id}
+	present := r.byte()
+	if present > 1 {
+		return nil, errMalformed
+	}
+	s.Present = present == 1
+	s.Topics = state.Topic(r.byte())
+	s.AtLeastOnce = state.Topic(r.byte())
+	s.ClientType = r.string()
+	s.LastActivity = r.time()
+	s.StateUpdated = r.time()
+	return s, r.end()
+}
+
+// sizeOf estimates the memory that a record takes, its key and place included.
+func sizeOf(k key, rec any) int64 {
+	n := 160 + len(k.id.Device) + len(k.id.Module)
+	switch rec := rec.(type) {
+	case *state.Identity:
+		n += 360 + len(rec.Generation) + len(rec.StatusReason) + len(rec.Auth.SealedPrimary) +
+			len(rec.Auth.SealedSecondary) + len(rec.Auth.PrimaryThumbprint) + len(rec.Auth.SecondaryThumbprint) +
+			len(rec.DeviceScope) + len(rec.ManagedBy)
+		for _, s := range rec.ParentScopes {
+			n += 16 + len(s)
+		}
+	case *state.Twin:
+		n += 160 + len(rec.Tags) + len(rec.Desired) + len(rec.Reported) + len(rec.ModelID)
+	case *state.Session:
+		n += 128 + len(rec.ClientType)
+	case setting:
+		n += 24 + len(rec)
+	}
+	return int64(n)
+}

@@ -1,0 +1,132 @@
+package storetest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/state"
+)
+
+func testScanRanges(t *testing.T, setup func(testing.TB) Factory) {
+	s := open(t, setup)
+	// In no order; bytewise it is A, a, a/m, a/n, a#, aa, aa/m, b/lone.
+	for _, i := range []tvilling.Identity{
+		id("aa", "m"), id("a", "n"), id("b", "lone"), id("a", ""), id("a#", ""), id("A", ""), id("aa", ""), id("a", "m"),
+	} {
+		commit(t, s, create(i)...)
+	}
+	for _, test := range []struct {
+		name string
+		r    state.Range
+		want []string
+	}{
+		{"all", state.Range{}, []string{"A", "a", "a/m", "a/n", "a#", "aa", "aa/m", "b/lone"}},
+		{"devices", state.Range{Kind: state.Devices}, []string{"A", "a", "a#", "aa"}},
+		{"modules", state.Range{Kind: state.Modules}, []string{"a/m", "a/n", "aa/m", "b/lone"}},
+		{"one device", state.Range{Device: "a"}, []string{"a", "a/m", "a/n"}},
+		{"one device alone", state.Range{Device: "a", Kind: state.Devices}, []string{"a"}},
+		{"its modules", state.Range{Device: "a", Kind: state.Modules}, []string{"a/m", "a/n"}},
+		{"modules of no device", state.Range{Device: "b", Kind: state.Modules}, []string{"b/lone"}},
+		{"nobody", state.Range{Device: "c"}, []string{}},
+		{"after a device", state.Range{After: id("a", "")}, []string{"a/m", "a/n", "a#", "aa", "aa/m", "b/lone"}},
+		{"after a module", state.Range{After: id("a", "m")}, []string{"a/n", "a#", "aa", "aa/m", "b/lone"}},
+		{"after one that is not there", state.Range{After: id("a", "mm")}, []string{"a/n", "a#", "aa", "aa/m", "b/lone"}},
+		{"devices after a module", state.Range{Kind: state.Devices, After: id("a", "z")}, []string{"a#", "aa"}},
+		{"modules after a device", state.Range{Kind: state.Modules, After: id("a#", "")}, []string{"aa/m", "b/lone"}},
+		{"one device, after its first", state.Range{Device: "a", After: id("a", "m")}, []string{"a/n"}},
+		{"one device, after an earlier one", state.Range{Device: "a", After: id("A", "x")}, []string{"a", "a/m", "a/n"}},
+		{"its modules, after an earlier one", state.Range{Device: "a", Kind: state.Modules, After: id("A", "x")}, []string{"a/m", "a/n"}},
+		{"one device, after a later one", state.Range{Device: "a", After: id("b", "")}, []string{}},
+		{"after the last", state.Range{After: id("b", "lone")}, []string{}},
+	} {
+		if got := idsOf(scan(t, s, test.r)); !cmp.Equal(got, test.want) {
+			t.Errorf("%s: Scan(%+v) = %v, want %v", test.name, test.r, got, test.want)
+		}
+	}
+	for _, e := range scan(t, s, state.Range{}) {
+		if !cmp.Equal(e.Identity, identityOf(e.Identity.ID, 1)) || !cmp.Equal(e.Twin, twinOf(e.Identity.ID, 2)) {
+			t.Errorf("Scan yields %+v with %+v", e.Identity, e.Twin)
+		}
+	}
+}
+
+// manyIDs is more than any store reads at once.
+const manyIDs = 1500
+
+func many(t testing.TB, s state.Store) []tvilling.Identity {
+	t.Helper()
+	var ids []tvilling.Identity
+	var batch []state.Write
+	for n := range manyIDs / 2 {
+		for _, module := range []string{"", "azureiotsecurity"} {
+			i := id(fmt.Sprintf("device-%05d", n), module)
+			ids = append(ids, i)
+			batch = append(batch, create(i)...)
+		}
+		if len(batch) >= 400 {
+			commit(t, s, batch...)
+			batch = nil
+		}
+	}
+	commit(t, s, batch...)
+	return ids
+}
+
+func testScanPages(t *testing.T, setup func(testing.TB) Factory) {
+	s := open(t, setup)
+	ids := many(t, s)
+	all := scan(t, s, state.Range{})
+	if len(all) != len(ids) {
+		t.Fatalf("Scan yields %d identities, want %d", len(all), len(ids))
+	}
+	for n, e := range all {
+		if e.Identity.ID != ids[n] || e.Twin == nil || e.Twin.ID != ids[n] {
+			t.Fatalf("entry %d is %s with twin %v, want %s", n, e.Identity.ID, e.Twin, ids[n])
+		}
+	}
+	for n := 0; n < len(ids); n += 97 {
+		if got := scan(t, s, state.Range{After: ids[n]}); len(got) != len(ids)-n-1 || len(got) > 0 && got[0].Identity.ID != ids[n+1] {
+			t.Errorf("Scan after %s yields %d, want the %d after it", ids[n], len(got), len(ids)-n-1)
+		}
+	}
+	if got := scan(t, s, state.Range{Kind: state.Devices}); len(got) != len(ids)/2 {
+		t.Errorf("Scan of devices yields %d, want %d", len(got), len(ids)/2)
+	}
+	// Holes and what fills them.
+	commit(t, s, remove(ids[0]), remove(ids[700]), remove(ids[len(ids)-1]))
+	commit(t, s, create(id("device-00000", "zz"))...)
+	got := scan(t, s, state.Range{})
+	if len(got) != len(ids)-2 || got[0].Identity.ID != ids[1] || got[1].Identity.ID.Module != "zz" {
+		t.Errorf("Scan after deletes yields %d, first %s, %s", len(got), got[0].Identity.ID, got[1].Identity.ID)
+	}
+}
+
+func testScanStops(t *testing.T, setup func(testing.TB) Factory) {
+	s := open(t, setup)
+	many(t, s)
+	for _, stop := range []int{1, 100, 1000} {
+		n := 0
+		for range s.Scan(t.Context(), state.Range{}) {
+			if n++; n == stop {
+				break
+			}
+		}
+		if n != stop {
+			t.Errorf("a scan that stops at %d yields %d", stop, n)
+		}
+	}
+	// Nothing is held on to by a scan that stopped.
+	commit(t, s, remove(id("device-00000", "")))
+}
+
+func testScanWithoutTwin(t *testing.T, setup func(testing.TB) Factory) {
+	s := open(t, setup)
+	commit(t, s, putIdentity(identityOf(id("a", ""), 1)), putTwin(twinOf(id("b", ""), 1)))
+	got := scan(t, s, state.Range{})
+	if len(got) != 1 || got[0].Identity.ID != id("a", "") || got[0].Twin != nil {
+		t.Errorf("Scan = %+v, want identity a without a twin", got)
+	}
+}
