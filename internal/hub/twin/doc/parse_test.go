@@ -166,6 +166,7 @@ func TestParseRefuses(t *testing.T) {
 		// Keys.
 		{"key of 1025 bytes", `{"a":{"` + key1025 + `":1}}`, `.a.` + key1025[:64] + "..", "Length of property name kkkkkkkkkk.. exceeds maximum length of 1024"},
 		{"key of 1026 bytes in 513 characters", `{"` + strings.Repeat("é", 513) + `":1}`, `.` + strings.Repeat("é", 32) + "..", "Length of property name ééééé.. exceeds maximum length of 1024"},
+		{"key of 1025 bytes, cut between characters", `{"k` + strings.Repeat("é", 512) + `":1}`, `.k` + strings.Repeat("é", 31) + "..", "Length of property name kéééé.. exceeds maximum length of 1024"},
 		{"key with dot", `{"a.b":1}`, `.a.b`, "Property name a.b contains invalid character '.'"},
 		{"key with escaped dot", `{"a\u002eb":1}`, `.a.b`, "Property name a.b contains invalid character '.'"},
 		{"key with dollar", `{"a":{"$b":1}}`, `.a.$b`, "Property name $b contains invalid character '$'"},

@@ -2,8 +2,10 @@ package doc_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -248,6 +250,44 @@ func TestManyStamps(t *testing.T) {
 	}
 }
 
+// TestMergeOutOfOrder: patches of many members in another order than the
+// section's, at both levels, some of them new and some of them nulls.
+func TestMergeOutOfOrder(t *testing.T) {
+	t.Parallel()
+	var start, patch strings.Builder
+	want := map[string]any{}
+	for i := range 200 {
+		fmt.Fprintf(&start, `,"k%d":%d`, i, i)
+		want[fmt.Sprint("k", i)] = json.Number(strconv.Itoa(i))
+	}
+	for i := 240; i > 0; i -= 3 {
+		v := json.Number(strconv.Itoa(i + 1000))
+		if key := fmt.Sprint("k", i); i%2 == 0 {
+			fmt.Fprintf(&patch, `,"%s":null`, key)
+			delete(want, key)
+		} else {
+			fmt.Fprintf(&patch, `,"%s":%s`, key, v)
+			want[key] = v
+		}
+	}
+	wrap := func(members string) string { return `{"o":{"x":1` + members + `}` + members + `}` }
+	s := mustMerge(t, doc.New(1), wrap(start.String()), startStamp)
+	s = mustMerge(t, s, wrap(patch.String()), patchStamp)
+	if err := s.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	got := decode(t, s.AppendJSON(nil, doc.Form{}))
+	o, _ := got["o"].(map[string]any)
+	delete(got, "o")
+	delete(o, "x")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("section (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, o); diff != "" {
+		t.Errorf("object (-want +got):\n%s", diff)
+	}
+}
+
 func TestPatchIsReusable(t *testing.T) {
 	t.Parallel()
 	p := mustParse(t, []byte(`{"a":{"b":null,"c":1},"d":[1]}`))
@@ -265,68 +305,5 @@ func TestPatchIsReusable(t *testing.T) {
 		if !bytes.Equal(first, s) || string(p.AppendJSON(nil, 0)) != text {
 			t.Fatalf("use %d differs", i)
 		}
-	}
-}
-
-func TestDamaged(t *testing.T) {
-	t.Parallel()
-	s := mustMerge(t, mustMerge(t, doc.New(1), `{"a":{"b":"x"},"c":[1,"y"]}`, startStamp), `{"d":1.5}`, patchStamp)
-	p := mustParse(t, []byte(`{"a":{"b":null},"c":1,"e":2}`))
-	for i := range len(s) {
-		for bit := range 8 {
-			b := bytes.Clone(s)
-			b[i] ^= 1 << bit
-			use(b, p)
-		}
-		if cut := s[:i]; i > 0 && cut.Validate() == nil {
-			t.Errorf("cut to %d bytes: valid", i)
-		}
-	}
-	for _, b := range []string{"\x02", "\x00", "\x01", "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00\x00\x00", "\x01\x01\x00\x00\x05", "\x01\x01\x00\x00\x00x"} {
-		bad := doc.Section(b)
-		if err := bad.Validate(); tvilling.CodeOf(err) != tvilling.Corrupt {
-			t.Errorf("%q: %v", b, err)
-		}
-		if _, err := bad.Merge(p, doc.Desired, startStamp); b[:1] != "\x01" && tvilling.CodeOf(err) != tvilling.Corrupt {
-			t.Errorf("merge of %q: %v", b, err)
-		}
-		if got := bad.AppendJSON([]byte("-"), full); string(got) != "-" {
-			t.Errorf("%q reads %s", b, got)
-		}
-	}
-}
-
-// use does all that can be done with bytes of unknown origin.
-func use(s doc.Section, p *doc.Patch) {
-	_ = s.Version() + int64(s.Size())
-	_, _ = s.Updated(), s.IsEmpty()
-	s.AppendJSON(nil, full)
-	visit(s, nil, 0)
-	for _, path := range [][]string{{"a", "b"}, {"$version"}, {"$metadata"}, {"$metadata", "a", "$lastUpdated"}, {"$metadata", "$actor"}} {
-		if v, ok := s.Lookup(path...); ok {
-			v.AppendJSON(v.AppendText(nil))
-			plain(v)
-		}
-	}
-	valid := s.Validate() == nil
-	merged, err := s.Merge(p, doc.Desired, patchStamp)
-	if valid && err == nil {
-		if err := merged.Validate(); err != nil {
-			panic(fmt.Sprintf("merge into a valid section gave %v", err))
-		}
-	}
-	_, _ = s.Replace(p, doc.Desired, patchStamp)
-}
-
-// visit walks over all that s says it holds.
-func visit(s doc.Section, path []string, depth int) {
-	v, ok := s.Lookup(path...)
-	if !ok || depth > 12 {
-		return
-	}
-	for range v.Elements() {
-	}
-	for key := range v.Members() {
-		visit(s, append(path[:len(path):len(path)], key), depth+1)
 	}
 }
