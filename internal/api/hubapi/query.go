@@ -108,7 +108,7 @@ func (h *Handler) rows(ctx context.Context, q *query.Query) query.Rows {
 					}
 					continue
 				}
-				r.View = v
+				r.set(v)
 				if !yield(r, nil) {
 					return
 				}

@@ -13,7 +13,6 @@ import (
 
 // The forms in which sections stand in a twin (wire §2.2).
 var (
-	tagsForm     = doc.Form{}
 	desiredForm  = doc.Form{Metadata: true, UpdatedVersion: true, Version: true}
 	reportedForm = doc.Form{Metadata: true, Version: true}
 )
@@ -160,7 +159,7 @@ func appendTwin(dst []byte, v twin.View, actors bool) []byte {
 	dst = appendString(dst, v.ModelID)
 	dst = append(dst, `,"version":`...)
 	dst = strconv.AppendInt(dst, v.Version, 10)
-	dst = appendTags(dst, v.Tags)
+	dst = appendTags(dst, v.Tags, actors)
 	desired, reported := desiredForm, reportedForm
 	desired.Actors, reported.Actors = actors, actors
 	dst = append(dst, `,"properties":{"desired":`...)
@@ -196,10 +195,11 @@ func appendTwinIdentity(dst []byte, rec *state.Identity, v twin.View) []byte {
 	return appendThumbprints(dst, rec.Auth)
 }
 
-// appendTags appends the tags, which are absent when there are none.
-func appendTags(dst []byte, tags doc.Section) []byte {
+// appendTags appends the tags, which are absent when there are none. They have
+// no $metadata in IoT Hub's document; with actors they have, to tell who wrote them.
+func appendTags(dst []byte, tags doc.Section, actors bool) []byte {
 	if tags.IsEmpty() {
 		return dst
 	}
-	return tags.AppendJSON(append(dst, `,"tags":`...), tagsForm)
+	return tags.AppendJSON(append(dst, `,"tags":`...), doc.Form{Metadata: actors, Actors: actors})
 }
