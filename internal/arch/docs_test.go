@@ -105,7 +105,7 @@ func TestCompatibilityHasATestBehindEveryCell(t *testing.T) {
 				t.Error(err)
 				continue
 			}
-			for _, word := range strings.Fields(m[2]) {
+			for word := range strings.FieldsSeq(m[2]) {
 				if !strings.Contains(strings.ToLower(string(test)), strings.ToLower(word)) {
 					t.Errorf("row %q: %s has no test about %q", strings.TrimSpace(fields[0]), m[1], word)
 				}
