@@ -1,8 +1,13 @@
 package segment
 
 import (
+	"errors"
+	"io/fs"
 	"iter"
 	"sort"
+	"syscall"
+
+	"github.com/tvilling/tvilling"
 )
 
 // Record is one record of a log. Its payload may be kept but not changed; it
@@ -18,16 +23,27 @@ type Record struct {
 //
 // Where records are damaged it yields one error of code Corrupt, whose cause
 // is a [Damage], together with the sequence of the last record lost there, and
-// goes on behind it. The consumer decides whether to stop. Files that are
-// dropped during the loop are read to their end if they were begun.
+// goes on behind it. The consumer decides whether to stop. An error of another
+// code, without a sequence, ends the loop: the log was closed, or the machine
+// lacks something. Files that are dropped during the loop are read to their
+// end if they were begun.
 func (l *Log) Read(after uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		until := l.Head()
 		for pos := after; pos < until; {
 			r, err := l.begin(pos, until)
 			if err != nil {
-				yield(Record{}, err)
-				return
+				// A file that is gone or unreadable is damage; anything else,
+				// such as too many open files, may pass and ends the loop.
+				if tvilling.CodeOf(err) != tvilling.Corrupt {
+					yield(Record{}, err)
+					return
+				}
+				if !yield(Record{Sequence: r.last}, err) {
+					return
+				}
+				pos = r.last
+				continue
 			}
 			if !l.readFile(r, yield) {
 				return
@@ -45,15 +61,16 @@ func (l *Log) readFile(r *reader, yield func(Record, error) bool) bool {
 	return r.run(yield)
 }
 
-// reader reads the records of one file after pos, up to last.
+// reader reads the records of one file after the one that is done, up to last.
 type reader struct {
 	scanner
 	file *file
-	pos  uint64
+	done uint64
 	last uint64
 }
 
-// begin opens the file that holds the first record after pos.
+// begin opens the file that holds the first record after pos. If the error is
+// one of code Corrupt, the reader says only which file was lost.
 func (l *Log) begin(pos, until uint64) (*reader, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,19 +81,23 @@ func (l *Log) begin(pos, until uint64) (*reader, error) {
 	i := sort.Search(len(l.files), func(i int) bool { return l.files[i].first > pos+1 })
 	i = max(i-1, 0)
 	f := l.files[i]
+	r := &reader{file: f, done: max(pos, f.first-1), last: min(l.lastOf(i), until)}
 	h, err := l.get(f)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO) {
+		r.readErr = err
+		return r, r.lost(0, r.last, "the file cannot be opened")
+	}
 	if err != nil {
 		return nil, l.failed("read log", err)
 	}
-	r := &reader{file: f, pos: max(pos, f.first-1), last: min(l.lastOf(i), until)}
 	r.window = window{file: h, end: f.size}
 	r.seed = f.seed
-	r.skipTo = r.pos
-	r.scanner.pos, r.expect = fileHeaderSize, f.first
+	r.skipTo = r.done
+	r.pos, r.expect = fileHeaderSize, f.first
 	if i == len(l.files)-1 {
-		n := sort.Search(len(l.marks), func(n int) bool { return l.marks[n].seq > r.pos+1 })
+		n := sort.Search(len(l.marks), func(n int) bool { return l.marks[n].seq > r.done+1 })
 		if n > 0 {
-			r.scanner.pos, r.expect = l.marks[n-1].off, l.marks[n-1].seq
+			r.pos, r.expect = l.marks[n-1].off, l.marks[n-1].seq
 		}
 	}
 	return r, nil
@@ -85,26 +106,27 @@ func (l *Log) begin(pos, until uint64) (*reader, error) {
 // run yields what the file holds; it reports whether the consumer wants more.
 func (r *reader) run(yield func(Record, error) bool) bool {
 	if err := r.seek(); err != nil {
-		return yield(Record{Sequence: r.last}, r.lost(r.scanner.pos, r.last, err.Error()))
+		return yield(Record{Sequence: r.last}, r.lost(r.pos, r.last, err.Error()))
 	}
-	for r.pos < r.last {
+	for r.done < r.last {
 		it, ok, err := r.next()
 		if err != nil || !ok {
 			break
 		}
 		if it.kind == gap {
-			// How many records it held shows at the next one.
-			if it.end == r.end {
-				break
+			// How many records it held shows at the next one, if there is one.
+			lost := r.last
+			if it.end < r.end {
+				lost = min(lost, r.expect-1)
 			}
-			if lost := r.expect - 1; lost > r.pos {
+			if lost > r.done {
 				if !yield(Record{Sequence: lost}, r.lost(it.off, lost, reasonGap)) {
 					return false
 				}
 			}
 			continue
 		}
-		if it.head.seq <= r.pos {
+		if it.head.seq <= r.done {
 			continue
 		}
 		if it.kind == bad {
@@ -114,21 +136,21 @@ func (r *reader) run(yield func(Record, error) bool) bool {
 			}
 			continue
 		}
-		r.pos = it.head.seq
+		r.done = it.head.seq
 		if !yield(Record{Sequence: it.head.seq, Payload: it.payload}, nil) {
 			return false
 		}
 	}
-	if r.pos < r.last {
-		return yield(Record{Sequence: r.last}, r.lost(r.scanner.pos, r.last, reasonEnd))
+	if r.done < r.last {
+		return yield(Record{Sequence: r.last}, r.lost(r.pos, r.last, reasonEnd))
 	}
 	return true
 }
 
-// lost returns the error for the records after r.pos up to last, and passes them.
+// lost returns the error for the records after r.done up to last, and passes them.
 func (r *reader) lost(off int64, last uint64, reason string) error {
-	d := &Damage{File: r.file.path, Offset: off, First: r.pos + 1, Last: last, Reason: reason, Err: r.readErr}
-	r.pos = last
+	d := &Damage{File: r.file.path, Offset: off, First: r.done + 1, Last: last, Reason: reason, Err: r.readErr}
+	r.done = last
 	r.readErr = nil
 	return corrupt(d)
 }
@@ -136,10 +158,10 @@ func (r *reader) lost(off int64, last uint64, reason string) error {
 // seekDistance is how near to its goal a search by halving ends.
 const seekDistance = 256 << 10
 
-// seek moves near to the record after r.pos, by halving: a record can be
+// seek moves near to the record after r.done, by halving: a record can be
 // found from any offset, because no other bytes pass for its header.
 func (r *reader) seek() error {
-	low, high := r.scanner.pos, r.end
+	low, high := r.pos, r.end
 	for high-low > seekDistance {
 		mid := align((low + high) / 2)
 		probe := scanner{window: r.window, seed: r.seed, expect: r.expect}
@@ -155,12 +177,12 @@ func (r *reader) seek() error {
 		if err != nil {
 			return err
 		}
-		if h.seq > r.pos+1 {
+		if h.seq > r.done+1 {
 			high = mid
 			continue
 		}
 		low = off
-		r.scanner.pos, r.expect = off, h.seq
+		r.pos, r.expect = off, h.seq
 	}
 	return nil
 }
