@@ -79,6 +79,10 @@ func (p *parser) skip() byte {
 	if p.i < len(p.body) && p.body[p.i] > ' ' {
 		return p.body[p.i]
 	}
+	return p.skipRun()
+}
+
+func (p *parser) skipRun() byte {
 	if i := skipSpace(p.body, p.i); i != p.i {
 		p.i = i
 		p.spaces++
@@ -244,6 +248,11 @@ func (p *parser) word(w string) bool {
 // text parses a string value.
 func (p *parser) text() (leaf, bool) {
 	start := p.i + 1
+	if i := skipPlain(p.body, start); i < len(p.body) && p.body[i] == '"' && i-start <= maxString {
+		p.i = i + 1
+		n := uint32(i - start)
+		return leaf{kind: kindText, val: uint32(start), valLen: n, size: n}, true
+	}
 	t, ok := scanString(p.body, start)
 	if !ok {
 		p.i = t.end

@@ -49,10 +49,8 @@ func (p *Patch) key(n *node) []byte {
 	return p.body[n.key : n.key+n.keyLen]
 }
 
+// val returns the bytes of a leaf's value as a section stores them.
 func (p *Patch) val(n *node) []byte {
-	if n.kind == kindObject {
-		return nil
-	}
 	if n.flags&valMade != 0 {
 		return p.made[n.val : n.val+n.valLen]
 	}

@@ -251,6 +251,8 @@ func digits(b []byte, i int) int {
 // number finite as a float64.
 func inRange(number []byte, n numeral) bool {
 	switch {
+	case n == integer && len(number) <= 15:
+		return true // below 1e15, without looking
 	case n == integer:
 		// A sign and 16 digits are the most that can be in range.
 		if len(number) > 17 {
