@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,6 +135,58 @@ func TestTimeout(t *testing.T) {
 		if took := time.Since(begin); took != time.Minute {
 			t.Errorf("given up after %s, want 1m0s", took)
 		}
+	})
+}
+
+// TestInterrupted: a store that is cut short by the end of a request is no
+// fault of the hub, whatever words it has for it.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	h := newHub(t, withBroken(func(context.Context) (registry.Statistics, error) {
+		cancel()
+		return registry.Statistics{}, errors.New("interrupted")
+	}))
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, statistics, nil)
+	r.Header.Set("Authorization", h.token(t, "iothubowner"))
+	w := httptest.NewRecorder()
+	h.handler.ServeHTTP(w, r)
+	if got := w.Header().Get("Iothub-Errorcode"); got != "ClientClosedRequest" {
+		t.Errorf("got %s, want ClientClosedRequest", got)
+	}
+	if strings.Contains(h.log.String(), "level=ERROR") {
+		t.Errorf("logged as an error: %s", h.log)
+	}
+}
+
+// TestScans: no more queries than that look through all twins at once; one for
+// a device does not wait.
+func TestScans(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		running, release := make(chan struct{}, 2), make(chan struct{})
+		h := newHub(t, func(o *hubapi.Options) {
+			o.Scans = 1
+			o.Twins = damagedTwins{o.Twins, func(func(twin.View, error) bool) bool {
+				running <- struct{}{}
+				<-release
+				return true
+			}}
+		})
+		h.Register(t, tvilling.Device("d1"))
+		const target, all = "/devices/query?api-version=2021-04-12", `{"query":"SELECT deviceId FROM devices"}`
+		var wg sync.WaitGroup
+		wg.Go(func() { h.do(t, "service", http.MethodPost, target, all) }) // overstays its own time, too
+		<-running
+		h.must(t, http.StatusOK, "service", http.MethodPost, target, `{"query":"SELECT * FROM devices WHERE deviceId = 'd1'"}`)
+		begin := time.Now()
+		w := h.must(t, http.StatusTooManyRequests, "service", http.MethodPost, target, all)
+		if took := time.Since(begin); took != time.Minute || w.Header().Get("Iothub-Errorcode") != "ThrottlingException" {
+			t.Errorf("got %s after %s, want ThrottlingException after 1m0s", w.Header().Get("Iothub-Errorcode"), took)
+		}
+		close(release)
+		wg.Wait()
+		h.must(t, http.StatusOK, "service", http.MethodPost, target, all)
 	})
 }
 

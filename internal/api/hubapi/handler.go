@@ -39,6 +39,9 @@ type Options struct {
 	// QueryTime is how long one page of a query may take before it is given out
 	// short, to be continued by the next one; 5 s if 0.
 	QueryTime time.Duration
+	// Scans is how many queries may look through all twins at once; 4 if 0.
+	// Others wait, so that they leave room for the traffic of the devices.
+	Scans int
 }
 
 // Handler serves the routes of the package. It is safe for concurrent use.
@@ -51,6 +54,7 @@ type Handler struct {
 	Options
 	logger *slog.Logger
 	router *router
+	scans  chan struct{}
 
 	stopping chan struct{}
 	stop     sync.Once
@@ -64,10 +68,14 @@ func New(o Options) *Handler {
 	if o.QueryTime == 0 {
 		o.QueryTime = 5 * time.Second
 	}
+	if o.Scans == 0 {
+		o.Scans = 4
+	}
 	return &Handler{
 		Options:  o,
 		logger:   o.Logger.With("component", "hubapi"),
 		router:   newRouter(routes()),
+		scans:    make(chan struct{}, o.Scans),
 		stopping: make(chan struct{}),
 	}
 }
@@ -127,6 +135,11 @@ func (h *Handler) serve(c *call) error {
 	ctx, cancel := h.limit(c)
 	defer cancel()
 	c.r = c.r.WithContext(ctx)
+	return interrupted(ctx, h.answer(c))
+}
+
+// answer lets the caller in and has the route answer.
+func (h *Handler) answer(c *call) error {
 	if c.route.open {
 		return c.route.handle(h, c)
 	}
@@ -140,6 +153,15 @@ func (h *Handler) serve(c *call) error {
 		return err
 	}
 	return c.route.handle(h, c)
+}
+
+// interrupted says of a fault that came of the request's end that it did: a
+// store that was cut short has its own words for it, and nobody need look.
+func interrupted(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || tvilling.CodeOf(err) != tvilling.Internal {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
 // limit bounds a request in time, or ends a stream with the handler.

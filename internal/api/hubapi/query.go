@@ -42,13 +42,18 @@ func (h *Handler) query(c *call) error {
 	if err != nil {
 		return err
 	}
-	damaged := 0
+	done, err := h.admit(c.context(), q)
+	if err != nil {
+		return err
+	}
+	defer done()
+	damaged, begin := 0, time.Now()
 	page, err := q.Run(c.context(), h.rows(c.context(), q), query.Options{
 		Size: size, Continuation: c.r.Header.Get("x-ms-continuation"),
 		// A page is given out short, even empty, when its time is over: whoever
 		// follows the continuation gets every row, and no request holds the
 		// store for long.
-		Enough: func(int) bool { return time.Since(c.started) > h.QueryTime },
+		Enough: func(int) bool { return time.Since(begin) > h.QueryTime },
 		Damaged: func(err error) {
 			damaged++
 			c.log(h.logger, slog.LevelError, "damaged twin left out of a query", errorAttr(err))
@@ -69,6 +74,20 @@ func (h *Handler) query(c *call) error {
 		header.Set("x-ms-continuation", page.Next)
 	}
 	return c.json(page.Body, "")
+}
+
+// admit waits for one of the places of queries that look through all twins. A
+// query for one device needs none.
+func (h *Handler) admit(ctx context.Context, q *query.Query) (done func(), err error) {
+	if _, ok := q.EqualityOn("deviceId"); ok {
+		return func() {}, nil
+	}
+	select {
+	case h.scans <- struct{}{}:
+		return func() { <-h.scans }, nil
+	case <-ctx.Done():
+		return nil, tvilling.Errorf(tvilling.Throttled, "The hub runs %d other queries over all twins; try again, or name a deviceId.", h.Scans)
+	}
 }
 
 func itemType(q *query.Query) string {

@@ -63,8 +63,8 @@ func (c *call) stream(h *Handler, produce func(ctx context.Context, emit func([]
 	}
 	defer c.hurry(0)
 	// lines is closed, so failure is set.
-	if failure == nil || errors.Is(failure, context.Canceled) {
-		return nil
+	if failure == nil || ctx.Err() != nil {
+		return nil // the end, of the stream or of who reads it
 	}
 	f := translate(failure)
 	c.tracking, c.failed = trackingID(), f.name
