@@ -80,10 +80,13 @@ func (h *Hub) Stop() {
 	}
 }
 
-// Restart stops the hub and starts it over the same data, on other ports.
+// Restart stops the hub, unless that was done, and starts it over the same
+// data, on other ports.
 func (h *Hub) Restart() {
 	h.t.Helper()
-	h.Stop()
+	if h.stop != nil {
+		h.Stop()
+	}
 	h.start()
 }
 
