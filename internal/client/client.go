@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -139,9 +140,7 @@ func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
 	if err != nil {
 		return nil, &tvilling.Error{Code: tvilling.InvalidArgument, Op: q.op, Subject: q.subject, Message: "The address " + c.host + " is not one of a hub.", Err: err}
 	}
-	for name, values := range q.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, q.header)
 	r.Header.Set("User-Agent", "tvilling")
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json; charset=utf-8")

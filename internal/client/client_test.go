@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -246,9 +247,7 @@ func TestRefusals(t *testing.T) {
 		{"plain", 401, nil, `{"Message":"No."}`, tvilling.Unauthorized, "No.", client.Answer{Status: 401}},
 	} {
 		f := &far{answer: func(w http.ResponseWriter, _ *http.Request) {
-			for k, v := range tt.header {
-				w.Header()[k] = v
-			}
+			maps.Copy(w.Header(), tt.header)
 			w.WriteHeader(tt.status)
 			_, _ = io.WriteString(w, tt.body)
 		}}
