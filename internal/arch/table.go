@@ -59,6 +59,7 @@ func edges() []Edge {
 		{From: "internal/api/...", To: []string{"internal/hub/...", "internal/security/onboard"}, Why: "requests are tried against the real core", Test: true},
 		{From: "internal/store/...", To: []string{"internal/store/...", "internal/hub/state", "internal/hub/twin/doc"}, Why: "one suite for every store, with the memory store as its model", Test: true},
 		{From: "internal/app/apptest", To: []string{"internal/app", "internal/client"}, Why: "a whole hub in the test's process", Test: true},
+		{From: "test/...", To: []string{".", "internal/..."}, Why: "tests of a whole hub may use whatever it is made of", Test: true},
 	}
 }
 
