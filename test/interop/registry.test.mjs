@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import iothub from 'azure-iothub';
 import { Hub } from './support/hub.mjs';
 
 const hub = Hub.of(import.meta.url);
@@ -188,4 +189,24 @@ test('policies: a key opens what its policy permits and no more', async () => {
   assert.match(none.body.Message, /^ErrorCode:IotHubUnauthorized/);
   const forged = await hub.request('GET', `/devices/guarded?${version}`, { authorization: hub.policyToken({ key: key() }) });
   assert.equal(forged.status, 401);
+});
+
+test('what the hub does not offer yet is refused by name', async () => {
+  const jobs = iothub.JobClient.fromConnectionString(hub.owner);
+  const attempts = {
+    bulk: () => registry.addDevices([{ deviceId: 'bulk-1' }]),
+    configurations: () => registry.getConfigurations(),
+    jobs: () => jobs.getJob('none'),
+  };
+  for (const [what, attempt] of Object.entries(attempts)) {
+    await assert.rejects(attempt(), (err) => {
+      assert.equal(err.name, 'ArgumentError', what);
+      assert.match(err.responseBody, /not offered/, what);
+      return true;
+    });
+  }
+  await assert.rejects(registry.get('bulk-1'), { name: 'DeviceNotFoundError' });
+  const method = await hub.request('POST', `/twins/crud-1/methods?${version}`, { body: { methodName: 'reboot' } });
+  assert.equal(method.status, 400);
+  assert.match(method.text, /not offered/);
 });

@@ -5,7 +5,8 @@
 //   node run.mjs              all files
 //   node run.mjs twin agent   those whose names begin so
 //
-// TVILLING names the binary (../../bin/tvilling by default); HUB_LOGS=1 prints
+// TVILLING names the binary (../../bin/tvilling by default), REDIRECT=1 has the
+// hubs take free ports as if 443 and 8883 could not be bound, HUB_LOGS=1 prints
 // the logs of all hubs at the end, as a failure does.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -51,7 +52,7 @@ async function run() {
   // the ports that clients have fixed: 8883 and 443. Where these cannot be
   // bound (a user who is not root, another server on all addresses) the hubs
   // take free ports and the clients' connects are redirected to them.
-  const direct = await canBind('127.0.77.1', 443) && await canBind('127.0.77.1', 8883);
+  const direct = !process.env.REDIRECT && await canBind('127.0.77.1', 443) && await canBind('127.0.77.1', 8883);
   for (const [i, name] of files.entries()) {
     const host = `127.0.77.${i + 1}`;
     hubs.push(await start({
