@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -56,6 +57,9 @@ type Log struct {
 	// retaining is held while messages are removed. It guards removed.
 	retaining sync.Mutex
 	removed   uint64
+
+	// stuck says that Append could not remove old messages the last time.
+	stuck atomic.Bool
 }
 
 // Open opens the log in a directory or makes a new one. Errors are those of
@@ -106,9 +110,10 @@ func (l *Log) Append(ctx context.Context, msgs []*tvilling.Message) error {
 	}
 	if l.maxBytes > 0 && l.log.Bytes() > l.maxBytes {
 		// The messages are stored; that old ones could not be removed must
-		// not look like a failure to store.
-		if _, err := l.retainSize(); err != nil {
-			l.logger.Error("message log cannot remove old messages", "error", err)
+		// not look like a failure to store. It is said once, until it works.
+		_, err := l.retainSize()
+		if before := l.stuck.Swap(err != nil); err != nil && !before {
+			l.logger.ErrorContext(ctx, "message log cannot remove old messages and grows beyond its limit", "error", err)
 		}
 	}
 	return nil

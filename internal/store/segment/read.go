@@ -162,9 +162,11 @@ const seekDistance = 256 << 10
 // found from any offset, because no other bytes pass for its header.
 func (r *reader) seek() error {
 	low, high := r.pos, r.end
+	probe := scanner{window: r.window, seed: r.seed}
+	probe.reuse = true
 	for high-low > seekDistance {
 		mid := align((low + high) / 2)
-		probe := scanner{window: r.window, seed: r.seed, expect: r.expect}
+		probe.expect = r.expect
 		off, err := probe.resync(mid, low)
 		if err != nil {
 			return err

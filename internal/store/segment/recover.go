@@ -63,7 +63,7 @@ func (l *Log) recover(f *file) error {
 	}
 	f.handle, f.users, l.active = h, 1, f
 	r := &recovery{file: f, out: &l.recovery}
-	r.window = window{file: h, end: f.size, strict: true}
+	r.window = window{file: h, end: f.size, strict: true, reuse: true}
 	r.seed, r.expect = f.seed, f.first
 	blank, err := l.checkFileHeader(r)
 	if err != nil {
@@ -121,8 +121,9 @@ func (l *Log) rewrite(r *recovery, end int64) error {
 	if from == fileHeaderSize {
 		from = 0 // the header may be as new
 	}
+	buf := make([]byte, min(chunkSize, end-from))
 	for off := from; off < end; off += chunkSize {
-		b := make([]byte, min(chunkSize, end-off))
+		b := buf[:min(chunkSize, end-off)]
 		if _, err := f.handle.ReadAt(b, off); err != nil {
 			return l.failed("recover log", err)
 		}

@@ -10,11 +10,13 @@ import (
 // chunkSize is how much of a file is read at once.
 const chunkSize = 64 << 10
 
-// window reads a file piecewise, each piece into memory of its own, so that
-// what it returned stays valid.
+// window reads a file piecewise.
 type window struct {
 	file File
 	end  int64 // nothing is read at or beyond it
+	// reuse reads all pieces into the same memory. Otherwise each has its own,
+	// and what was returned stays valid.
+	reuse bool
 
 	buf []byte
 	off int64 // where buf begins in the file
@@ -29,8 +31,15 @@ type window struct {
 // before w.end.
 func (w *window) at(off, n int64) ([]byte, error) {
 	if off < w.off || off+n > w.off+int64(len(w.buf)) {
-		buf := make([]byte, min(max(n, chunkSize), w.end-off))
+		size := min(max(n, chunkSize), w.end-off)
+		var buf []byte
+		if w.reuse && int64(cap(w.buf)) >= size {
+			buf = w.buf[:size]
+		} else {
+			buf = make([]byte, size)
+		}
 		if err := w.fill(buf, off); err != nil {
+			w.buf = nil
 			return nil, err
 		}
 		w.buf, w.off = buf, off
@@ -141,7 +150,6 @@ func (s *scanner) header(off int64, low, high uint64) (header, bool, error) {
 	if err != nil {
 		return header{}, false, err
 	}
-	// Most of what a search looks at fails here, without a checksum.
 	if seq := binary.LittleEndian.Uint64(b[8:]); seq < low || seq > high {
 		return header{}, false, nil
 	}
@@ -156,14 +164,22 @@ func (s *scanner) header(off int64, low, high uint64) (header, bool, error) {
 // none begin at from, and returns its offset, or the end of the file. Every
 // lost record took at least the size of a header: that bounds the sequence.
 func (s *scanner) resync(off, from int64) (int64, error) {
-	for ; off+recordHeaderSize <= s.end; off += alignment {
-		high := s.expect + uint64(off-from)/recordHeaderSize
-		_, ok, err := s.header(off, s.expect, high)
-		if err != nil {
+	for off+recordHeaderSize <= s.end {
+		if _, err := s.at(off, recordHeaderSize); err != nil {
 			return 0, err
 		}
-		if ok {
-			return off, nil
+		// Nearly everything fails at the sequence, which is looked at here
+		// without a call.
+		b := s.buf[off-s.off:]
+		for ; len(b) >= recordHeaderSize; b, off = b[alignment:], off+alignment {
+			seq := binary.LittleEndian.Uint64(b[8:])
+			high := s.expect + uint64(off-from)/recordHeaderSize
+			if seq < s.expect || seq > high {
+				continue
+			}
+			if _, ok, err := s.header(off, s.expect, high); ok || err != nil {
+				return off, err
+			}
 		}
 	}
 	return s.end, nil

@@ -1,6 +1,7 @@
 package faultfs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -200,11 +201,16 @@ func (n *node) crash(keep func() bool) []byte {
 		size = len(n.data)
 	}
 	out := make([]byte, size)
+	same := min(len(n.data), len(n.durable), size)
 	for off := 0; off < size; off += sectorSize {
 		end := min(off+sectorSize, size)
+		if end <= same && bytes.Equal(n.data[off:end], n.durable[off:end]) {
+			copy(out[off:end], n.data[off:end])
+			continue
+		}
 		before, now := piece(n.durable, off, end), piece(n.data, off, end)
 		from := before
-		if !slices.Equal(before, now) && keep() {
+		if !bytes.Equal(before, now) && keep() {
 			from = now
 		}
 		copy(out[off:end], from)
