@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tvilling/tvilling/bench/load"
+)
+
+const desiredFilter = "$iothub/twin/PATCH/properties/desired/#"
+
+// memory is what connections cost a server.
+type memory struct{ before, after, peak int64 }
+
+func (b *bench) reportMemory(m memory, goal Figure) {
+	n := int64(b.scale.Idle)
+	goal.Metric, goal.Value, goal.Unit, goal.Less = "rss each", kib(m.after-m.before)/float64(n), "KiB", true
+	b.figure(goal)
+	b.figure(Figure{Metric: "peak rss each", Value: kib(m.peak-m.before) / float64(n), Unit: "KiB", Less: true})
+	b.figure(Figure{Metric: "rss before", Value: mib(m.before), Unit: "MiB", Less: true})
+	b.figure(Figure{Metric: "rss with all", Value: mib(m.after), Unit: "MiB", Less: true})
+	b.figure(Figure{Metric: "connections", Value: float64(n), Unit: ""})
+}
+
+func runIdle(ctx context.Context, b *bench) (err error) {
+	h, err := b.loadedHub(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.stop()) }()
+	pid := h.cmd.Process.Pid
+	collect := func() error { _, err := h.debug("heap?gc=1"); return err }
+	var m memory
+	if m.before, err = settle(ctx, pid, collect); err != nil {
+		return err
+	}
+	start := time.Now()
+	conns, err := b.dial(ctx, h, b.scale.Idle, desiredFilter)
+	if err != nil {
+		return err
+	}
+	defer load.CloseAll(conns)
+	b.figure(Figure{Metric: "connects", Value: float64(len(conns)) / time.Since(start).Seconds(), Unit: "/s"})
+	if m.after, err = settle(ctx, pid, collect); err != nil {
+		return err
+	}
+	m.peak = peak(pid)
+	if b.profile != "" {
+		for _, kind := range []string{"heap", "goroutine"} {
+			if err := b.saveProfile(h, kind, kind); err != nil {
+				return err
+			}
+		}
+	}
+	b.reportMemory(m, Figure{Reach: 20, Stretch: 14})
+	return nil
+}
+
+// settle has a process collect its garbage until it gives no more memory back,
+// and returns the memory it then holds.
+func settle(ctx context.Context, pid int, collect func() error) (int64, error) {
+	last := int64(0)
+	for range 20 {
+		if err := collect(); err != nil {
+			return 0, err
+		}
+		select {
+		case <-time.After(1500 * time.Millisecond):
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+		now := procValue(pid, "status", "VmRSS:")
+		if last > 0 && now > last-last/200 {
+			return now, nil
+		}
+		last = now
+	}
+	return last, nil
+}

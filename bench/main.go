@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+	"time"
+)
+
+func main() {
+	// The floor's server runs in a process of its own, as the hub does.
+	if len(os.Args) > 1 && os.Args[1] == echoRole {
+		if err := runEcho(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	var (
+		only    = flag.String("case", "", "run only cases that match this `regexp`, such as ^patch/ or hub$")
+		quick   = flag.Bool("quick", false, "a tenth of the devices and short runs: to see that everything works, not to quote")
+		dir     = flag.String("dir", "", "`directory` for data, on the disk to measure (default: a temporary one)")
+		hub     = flag.String("hub", "", "tvilling `binary` to measure (default: built from this tree)")
+		profile = flag.String("profile", "", "`directory` to leave profiles of the hub in; profiling costs a few percent")
+		list    = flag.Bool("list", false, "list the cases and end")
+	)
+	flag.Parse()
+	if flag.NArg() > 0 {
+		return errors.New("bench takes flags only; see -help")
+	}
+	match, err := regexp.Compile(*only)
+	if err != nil {
+		return fmt.Errorf("-case: %w", err)
+	}
+	if *list {
+		for _, c := range cases() {
+			fmt.Printf("%-22s %s\n", c.name, c.about)
+		}
+		return nil
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	b, err := newBench(fullScale, *dir, *hub, *profile)
+	if err != nil {
+		return err
+	}
+	if *quick {
+		b.scale = quickScale
+	}
+	return errors.Join(b.runAll(ctx, match), b.close())
+}
+
+// A benchCase is one row of what is measured. It reports figures, or
+// [errSkip] with the reason.
+type benchCase struct {
+	name, about string
+	run         func(ctx context.Context, b *bench) error
+}
+
+// cases are in the order that they run: what is compared stands together.
+func cases() []benchCase {
+	return []benchCase{
+		{"disk", "fsync rate, for scale", runDisk},
+		{"start/hub", "empty start to ready", runStart},
+		{"patch/hub", "durable reported patches, 256 in flight", runPatch},
+		{"patch/floor", "the same load against a server that only answers", runPatchFloor},
+		{"patch/postgresql", "updates of the same documents as jsonb", runPostgres},
+		{"patch/nats", "updates of the same documents in JetStream KV, sync always", runNATS},
+		{"patch-one/hub", "durable reported patches, one client, one in flight", runPatchOne},
+		{"get/hub", "twin GET, 256 in flight", runGet},
+		{"get/floor", "the same load against a server that only answers", runGetFloor},
+		{"telemetry/hub", "QoS 1 telemetry, durable, 20 in flight on each connection", runTelemetry},
+		{"telemetry/floor", "the same load against a server that only answers", runTelemetryFloor},
+		{"telemetry/mosquitto", "the same load against mosquitto, which keeps nothing", runTelemetryMosquitto},
+		{"idle/hub", "memory of an idle TLS connection with a twin subscription", runIdle},
+		{"idle/mosquitto", "memory of an idle TLS connection with a subscription", runIdleMosquitto},
+		{"query/hub", "a query that has to look at every twin", runQuery},
+	}
+}
+
+// scale says how much is measured and for how long.
+type scale struct {
+	Devices       int // in the store
+	Connections   int // of the patch and get cases
+	Idle          int
+	Publishers    int
+	Starts        int
+	Warm, Measure time.Duration
+}
+
+// inFlight is how many requests the patch and get cases keep on their way, and
+// window how many messages each connection of the telemetry case.
+const (
+	inFlight = 256
+	window   = 20
+)
+
+var (
+	fullScale  = scale{Devices: 100_000, Connections: 1000, Idle: 8000, Publishers: 64, Starts: 9, Warm: 4 * time.Second, Measure: 12 * time.Second}
+	quickScale = scale{Devices: 10_000, Connections: 300, Idle: 1000, Publishers: 16, Starts: 3, Warm: time.Second, Measure: 3 * time.Second}
+)
