@@ -19,7 +19,7 @@ func TestCrashesLoseNothingAcknowledged(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fs := faultfs.New()
 		open := func() *messagelog.Log {
-			l, err := messagelog.Open(messagelog.Options{Dir: "log", FS: fs, MaxAge: time.Hour})
+			l, err := messagelog.Open(messagelog.Options{Dir: "log", FS: fs, Reserve: 2000, MaxAge: time.Hour})
 			if err != nil {
 				t.Fatalf("Open: %v", err)
 			}

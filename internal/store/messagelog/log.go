@@ -24,6 +24,9 @@ type Options struct {
 	// files go, a sixteenth of it may be free at times, and the smallest log
 	// is two files of 1 MiB.
 	MaxBytes int64
+	// Reserve is how much space is written ahead of small appends; see
+	// segment.Options.
+	Reserve int64
 	// FS is the file system; nil means that of the operating system.
 	FS segment.FS
 	// Logger is told of what a crash left and of what retention removes; nil
@@ -69,7 +72,7 @@ func Open(o Options) (*Log, error) {
 	if o.MaxBytes > 0 {
 		size = min(max(o.MaxBytes/parts, minSegment), size)
 	}
-	s, err := segment.Open(segment.Options{Dir: o.Dir, MaxBytes: size, FS: o.FS})
+	s, err := segment.Open(segment.Options{Dir: o.Dir, MaxBytes: size, Reserve: o.Reserve, FS: o.FS})
 	if err != nil {
 		return nil, fmt.Errorf("open message log: %w", err)
 	}
