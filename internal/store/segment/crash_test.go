@@ -217,11 +217,15 @@ type damageTest struct {
 	opts  segment.Options
 	want  []string
 	files []string
+	used  int // of the last file
 }
 
 func newDamageTest(t *rapid.T) *damageTest {
 	fs := faultfs.New()
-	d := &damageTest{fs: fs, opts: segment.Options{Dir: "log", FS: fs, MaxBytes: 2500}}
+	d := &damageTest{fs: fs, opts: segment.Options{
+		Dir: "log", FS: fs, MaxBytes: 2500,
+		Reserve: rapid.SampledFrom([]int64{-1, 900}).Draw(t, "reserve"),
+	}}
 	l, err := segment.Open(d.opts)
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +242,11 @@ func newDamageTest(t *rapid.T) *damageTest {
 			t.Fatal(err)
 		}
 	}
-	if err := l.Close(); err != nil {
+	segments := l.Segments()
+	d.used = int(segments[len(segments)-1].Bytes)
+	if rapid.Bool().Draw(t, "crash") {
+		fs.Crash(nil)
+	} else if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	d.files = fs.Files()
@@ -253,7 +261,11 @@ func TestOneFlippedBitLosesOneRecord(t *testing.T) {
 		d := newDamageTest(t)
 		file := rapid.SampledFrom(d.files).Draw(t, "file")
 		data := d.fs.Data(file)
-		bit := rapid.IntRange(0, len(data)*8-1).Draw(t, "bit")
+		used := len(data)
+		if file == d.files[len(d.files)-1] {
+			used = d.used
+		}
+		bit := rapid.IntRange(0, used*8-1).Draw(t, "bit")
 		data[bit/8] ^= 1 << (bit % 8)
 		d.fs.SetData(file, data)
 
