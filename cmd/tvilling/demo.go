@@ -1,6 +1,176 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
 
-func newDemoCommand() *cobra.Command     { return &cobra.Command{Use: "demo"} }
-func newSimulateCommand() *cobra.Command { return &cobra.Command{Use: "simulate"} }
+	"github.com/spf13/cobra"
+
+	"github.com/tvilling/tvilling/internal/app"
+)
+
+// demoOptions are the flags of demo.
+type demoOptions struct {
+	devices  int
+	mqtt     string
+	https    string
+	duration time.Duration
+	debug    bool
+}
+
+func newDemoCommand() *cobra.Command {
+	var o demoOptions
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Try it: a throw-away hub with a small simulated fleet",
+		Long: `Run a hub in a temporary directory, with a small fleet of simulated devices that
+connect over MQTT as real ones do, each with its security module beside it.
+Prints what to try in another terminal. Everything is removed at the end.`,
+		Example: "  tvilling demo\n  tvilling demo --devices 100",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.devices < 1 || o.devices > 1000 {
+				return usageError{errors.New("--devices must be between 1 and 1000; for more, run a hub and \"tvilling simulate\"")}
+			}
+			return runDemo(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.devices, "devices", 5, "how many `devices`")
+	f.StringVar(&o.mqtt, "mqtt", "", "`address` for MQTT (default 127.0.0.1:18883, or a free port)")
+	f.StringVar(&o.https, "https", "", "`address` for HTTPS (default 127.0.0.1:18443, or a free port)")
+	f.DurationVar(&o.duration, "duration", 0, "end after this `time` (default: with Ctrl-C)")
+	f.BoolVar(&o.debug, "debug", false, "log every request and connection")
+	return cmd
+}
+
+func runDemo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err error) {
+	dir, err := os.MkdirTemp("", "tvilling-demo-")
+	if err != nil {
+		return fmt.Errorf("make a temporary directory: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	data := filepath.Join(dir, "data")
+	logs := stderr
+	if !o.debug {
+		logs = io.Discard // a demo shows its fleet, not its log
+	}
+	hub, err := app.New(ctx, app.Options{
+		Data: data, MQTT: orFree(ctx, o.mqtt, "127.0.0.1:18883"), HTTPS: []string{orFree(ctx, o.https, "127.0.0.1:18443")},
+		Admin: "127.0.0.1:0", Logger: newLogger(logs, o.debug),
+	})
+	if err != nil {
+		return err
+	}
+	if o.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.duration)
+		defer cancel()
+	}
+	// The fleet goes before its hub does.
+	hubCtx, stopHub := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopHub()
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { ended <- hub.Run(hubCtx, app.Hooks{Ready: func() { close(ready) }}) })
+	select {
+	case <-ready:
+	case err := <-ended:
+		return err
+	}
+	fleetCtx, stopFleet := context.WithCancel(ctx)
+	defer stopFleet()
+	var fleetErr error
+	var fleetDone sync.WaitGroup
+	fleetDone.Go(func() { fleetErr = demoFleet(fleetCtx, o, data, hub.Endpoints(), stdout) })
+	fleetGone := make(chan struct{})
+	wg.Go(func() { fleetDone.Wait(); close(fleetGone) })
+	select {
+	case <-fleetGone:
+		stopHub()
+		return errors.Join(fleetErr, <-ended)
+	case err := <-ended: // the hub cannot go on
+		stopFleet()
+		<-fleetGone
+		return err
+	}
+}
+
+// orFree is the address asked for, else the usual one if it is free, else any.
+func orFree(ctx context.Context, asked, usual string) string {
+	if asked != "" {
+		return asked
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", usual)
+	if err != nil {
+		return "127.0.0.1:0"
+	}
+	_ = l.Close() // it was only to see
+	return usual
+}
+
+// demoFleet connects the fleet and tells what to try.
+func demoFleet(ctx context.Context, o demoOptions, data string, e app.Endpoints, stdout io.Writer) error {
+	flags := hubFlags{data: data}
+	c, err := flags.open()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	f := &fleet{hub: c, addr: hostPort(e.MQTT), interval: 3 * time.Second, security: true}
+	if f.tls, err = flags.trust(c.HostName()); err != nil {
+		return err
+	}
+	members, err := f.enlist(ctx, simulated("demo-", o.devices), func(int) {})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, readyLine(e))
+	printDemoHelp(stdout, data, e)
+	f.watch(ctx, members, stdout, false)
+	return nil
+}
+
+func printDemoHelp(w io.Writer, data string, e app.Endpoints) {
+	fmt.Fprintf(w, `
+A hub with a simulated fleet. Every device has its own twin and, beside it, a
+security module twin with keys of its own. In another terminal, try:
+
+  export TVILLING="%[1]s"
+  alias tv='%[2]s'
+
+  tv device list --data "$TVILLING"
+  tv twin show demo-00001 --data "$TVILLING"                     who set what, and when
+  tv twin show demo-00001/azureiotsecurity --data "$TVILLING"    its security module twin
+  tv twin patch demo-00001 --desired '{"fps":30}' --data "$TVILLING"
+  tv twin watch demo-00001 --data "$TVILLING"                    see the device report it back
+  tv events --security --data "$TVILLING"                        security messages, live
+  tv query "SELECT deviceId, properties.reported.temperature FROM devices WHERE properties.reported.temperature > 20" --data "$TVILLING"
+
+Connect a device of your own with any Azure IoT device SDK over MQTT at
+%[3]s, trusting %[1]s/ca.pem:
+
+  tv device create mine --data "$TVILLING"
+  tv device connection-string mine --host %[4]s --data "$TVILLING"
+
+Ctrl-C ends the demo and removes everything.
+
+`, data, self(), e.MQTT, hostPort(e.MQTT))
+}
+
+// self is how this program can be called again.
+func self() string {
+	path, err := os.Executable()
+	if err != nil {
+		return "tvilling"
+	}
+	return path
+}

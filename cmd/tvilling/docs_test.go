@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,10 +10,15 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tvilling/tvilling/internal/app/apptest"
 )
 
 // line is a command line of ours that somebody may copy.
-type line struct{ where, text string }
+type line struct {
+	where, text string
+	fenced      bool // in a block of its own, not in running text
+}
 
 var inline = regexp.MustCompile("`(tvilling [^`]+)`")
 
@@ -41,15 +47,15 @@ func documented(t *testing.T) []line {
 					continue
 				}
 				if fenced {
-					l = strings.TrimPrefix(strings.TrimSpace(l), "$ ")
+					l = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(l), "$ "))
 					l = strings.TrimPrefix(l, "go run ./cmd/")
 					if strings.HasPrefix(l, "tvilling ") {
-						lines = append(lines, line{where, l})
+						lines = append(lines, line{where, l, true})
 					}
 					continue
 				}
 				for _, m := range inline.FindAllStringSubmatch(l, -1) {
-					lines = append(lines, line{where, m[1]})
+					lines = append(lines, line{where, m[1], false})
 				}
 			}
 		}
@@ -62,7 +68,7 @@ func examples(cmd *cobra.Command) []line {
 	var lines []line
 	for l := range strings.Lines(cmd.Example) {
 		if l = strings.TrimSpace(l); strings.HasPrefix(l, "tvilling ") {
-			lines = append(lines, line{"help of " + cmd.CommandPath(), l})
+			lines = append(lines, line{"help of " + cmd.CommandPath(), l, true})
 		}
 	}
 	for _, sub := range cmd.Commands() {
@@ -152,6 +158,59 @@ func split(text string) ([]string, error) {
 	}
 	end()
 	return words, nil
+}
+
+// TestDocumentedCommandsRun runs the commands in the texts against a hub, file
+// by file, line after line, as somebody would who follows them: all but those
+// that run until they are stopped.
+func TestDocumentedCommandsRun(t *testing.T) {
+	byFile := map[string][]line{}
+	for _, l := range documented(t) {
+		name, _, _ := strings.Cut(l.where, ":")
+		byFile[name] = append(byFile[name], l)
+	}
+	for _, name := range []string{"README.md", "docs/security-module.md", "docs/operations.md"} {
+		t.Run(name, func(t *testing.T) {
+			hub := apptest.Start(t, nil)
+			// What the texts take as given when they do not make it themselves.
+			if name == "docs/operations.md" {
+				mustRun(t, line{"set-up", "tvilling device create thermometer-1", true}, hub.Data)
+			}
+			ran := 0
+			for _, l := range byFile[name] {
+				if !l.fenced || endless(l.text) {
+					continue
+				}
+				mustRun(t, l, hub.Data)
+				ran++
+			}
+			if ran < 2 {
+				t.Errorf("%d commands run: this test looks at nothing", ran)
+			}
+		})
+	}
+}
+
+// endless reports whether a command line is one that runs until it is stopped.
+func endless(text string) bool {
+	for _, begin := range []string{"tvilling serve", "tvilling demo", "tvilling simulate", "tvilling twin watch"} {
+		if strings.HasPrefix(text, begin) {
+			return true
+		}
+	}
+	return strings.HasPrefix(text, "tvilling events") && !strings.Contains(text, "--once")
+}
+
+func mustRun(t *testing.T, l line, data string) {
+	t.Helper()
+	args, err := split(l.text)
+	if err != nil {
+		t.Fatalf("%s: %v", l.where, err)
+	}
+	var stdout, stderr bytes.Buffer
+	if status := run(t.Context(), append(args[1:], "--data", data), strings.NewReader(""), &stdout, &stderr); status != exitOK {
+		t.Errorf("%s: %s: exit status %d\n%s%s", l.where, l.text, status, stdout.String(), stderr.String())
+	}
 }
 
 // TestDocumentedCommandsAreReallyChecked proves that the check can fail.

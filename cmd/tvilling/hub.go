@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -136,4 +137,13 @@ func parseDevice(s string) (tvilling.DeviceID, error) {
 		err = usageError{fmt.Errorf("%q: this command wants a device, not a module", s)}
 	}
 	return id.Device, err
+}
+
+// cutPort splits "host:port"; a host without a port is itself.
+func cutPort(s string) (host, port string, ok bool) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return s, "", false
+	}
+	return host, port, true
 }

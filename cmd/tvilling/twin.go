@@ -237,15 +237,22 @@ func warnPartial(w io.Writer, id tvilling.Identity, p client.TwinPatch, t *clien
 	if id.Module != tvilling.SecurityModule {
 		return
 	}
-	var sent, whole map[string]map[string]json.RawMessage
-	if json.Unmarshal(p.Desired, &sent) != nil || json.Unmarshal(t.Properties.Desired, &whole) != nil {
-		return // not of the agent's shape, so not the agent's configuration
-	}
-	if part := sent[configurationObject]; part == nil || len(part) >= len(whole[configurationObject]) {
+	part, whole := configuration(p.Desired), configuration(t.Properties.Desired)
+	if part == nil || len(part) >= len(whole) {
 		return
 	}
 	fmt.Fprintln(w, "note: this patches a part of the agent's configuration. An original C or C# agent takes the"+
 		"\npatch for the whole of it, and resets what the patch does not name to its defaults until it starts again.")
+}
+
+// configuration returns the members of the agent's configuration in desired
+// properties, nil when they hold none.
+func configuration(desired json.RawMessage) map[string]json.RawMessage {
+	var sections, members map[string]json.RawMessage
+	if json.Unmarshal(desired, &sections) != nil || json.Unmarshal(sections[configurationObject], &members) != nil {
+		return nil
+	}
+	return members
 }
 
 func newTwinWatchCommand(hub *hubFlags) *cobra.Command {

@@ -113,7 +113,9 @@ func (a *App) servers() []server {
 	for _, l := range a.https {
 		s := &http.Server{
 			Handler: a.api, TLSConfig: a.tls.Config(),
-			ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+			// Streams set a write deadline of their own, anew for every part.
+			ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 2 * time.Minute,
+			IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 			ErrorLog: slog.NewLogLogger(a.log.With("component", "https").Handler(), slog.LevelDebug),
 		}
 		list = append(list, server{http: s, serve: func() error { return s.ServeTLS(l, "", "") }})
