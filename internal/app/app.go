@@ -175,6 +175,8 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	a.store, err = sqlite.Open(ctx, sqlite.Options{
 		Dir: o.Data, Logger: a.log.With("component", "store"), CacheBytes: o.CacheBytes,
 		HistoryAge: o.History.MaxAge, HistoryBytes: o.History.MaxBytes,
+		FS: o.Tuning.FS, SegmentBytes: o.Tuning.SegmentBytes, DirtyBytes: o.Tuning.DirtyBytes,
+		ReplayBytes: o.Tuning.ReplayBytes, WriteBackAfter: o.Tuning.WriteBackAfter,
 	})
 	if err != nil {
 		return err
@@ -186,7 +188,7 @@ func (a *App) openStore(ctx context.Context) (err error) {
 		log  **messagelog.Log
 	}{{"telemetry", o.Telemetry, &a.telemetry}, {"security", o.Security, &a.security}} {
 		*l.log, err = messagelog.Open(messagelog.Options{
-			Dir: filepath.Join(o.Data, l.name), MaxAge: l.keep.MaxAge, MaxBytes: l.keep.MaxBytes,
+			Dir: filepath.Join(o.Data, l.name), MaxAge: l.keep.MaxAge, MaxBytes: l.keep.MaxBytes, FS: o.Tuning.FS,
 			Logger: a.log.With("component", l.name),
 		})
 		if err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/tvilling/tvilling/internal/store/segment"
 )
 
 // Options are what a hub can be told at its start. The zero value of a field
@@ -35,8 +37,25 @@ type Options struct {
 	Telemetry, Security, History Retention
 	// CacheBytes bounds the memory for records read from the store.
 	CacheBytes int64
+	// Tuning is for tests; operators have no use for it.
+	Tuning Tuning
 
 	Logger *slog.Logger
+}
+
+// Tuning lets a test meet in a second what takes a hub days, and faults that
+// no machine gives on demand. Zero values are what the packages below think
+// best.
+type Tuning struct {
+	// FS is the file system of the journal and the message logs. SQLite, which
+	// can be made anew from the journal, is not on it.
+	FS segment.FS
+	// SegmentBytes is the size of one file of the journal.
+	SegmentBytes int64
+	// DirtyBytes, ReplayBytes and WriteBackAfter say when the store writes
+	// records from memory to SQLite.
+	DirtyBytes, ReplayBytes int64
+	WriteBackAfter          time.Duration
 }
 
 // Retention bounds what is kept by age and by size; the tighter one counts.
