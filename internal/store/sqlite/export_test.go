@@ -64,10 +64,11 @@ func DecodeValue(kindNumber uint8, id tvilling.Identity, value []byte) (any, err
 	return decodeValue(key{kind(kindNumber), id}, value)
 }
 
-// SealValue gives any bytes the checksum that makes them reach the decoder.
-func SealValue(kindNumber uint8, id tvilling.Identity, fields []byte) []byte {
+// SealFormat gives any bytes the format and the checksum that make them reach
+// the decoder.
+func SealFormat(kindNumber uint8, id tvilling.Identity, format byte, fields []byte) []byte {
 	k := key{kind(kindNumber), id}
-	b := append([]byte{formatFirst}, fields...)
+	b := append([]byte{format}, fields...)
 	return appendChecksum(b, checksum(k, b))
 }
 

@@ -1,0 +1,127 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/state"
+	"github.com/tvilling/tvilling/internal/store/sqlite"
+)
+
+// The numbers of the kinds, which are on disk.
+const (
+	identityKind = 1
+	twinKind     = 2
+	sessionKind  = 3
+	settingKind  = 4
+	countersKind = 5
+)
+
+func TestValueRoundTrip(t *testing.T) {
+	t.Parallel()
+	i := id("d1", "azureiotsecurity")
+	for _, test := range []struct {
+		name string
+		kind uint8
+		rec  any
+	}{
+		{"identity", identityKind, identity(i, math.MaxUint64)},
+		{"empty identity", identityKind, &state.Identity{ID: i}},
+		{"identity of odd times", identityKind, &state.Identity{
+			ID: i, Created: time.Date(-44, 3, 15, 0, 0, 0, 999_999_999, time.UTC), StatusUpdated: time.Date(9999, 1, 1, 0, 0, 0, 1, time.UTC),
+			Auth: state.Authentication{Type: "of tomorrow"}, ParentScopes: []string{"", "x"},
+		}},
+		{"twin", twinKind, twin(i, math.MinInt64)},
+		{"empty twin", twinKind, &state.Twin{ID: i}},
+		{"session", sessionKind, &state.Session{ID: i, Present: true, Topics: 255, AtLeastOnce: 7, ClientType: "x", LastActivity: time.Unix(0, 1).UTC()}},
+		{"counters", countersKind, &state.Counters{Devices: 1, DisabledDevices: -1, Modules: math.MaxInt64}},
+	} {
+		value := sqlite.EncodeValue(test.kind, i, test.rec)
+		got, err := sqlite.DecodeValue(test.kind, i, value)
+		if err != nil || cmp.Diff(test.rec, got) != "" {
+			t.Errorf("%s: %v; -want +got:\n%s", test.name, err, cmp.Diff(test.rec, got))
+		}
+		for n := range len(value) {
+			if _, err := sqlite.DecodeValue(test.kind, i, value[:n]); tvilling.CodeOf(err) != tvilling.Corrupt {
+				t.Errorf("%s cut to %d bytes: %v, want code Corrupt", test.name, n, err)
+			}
+		}
+		for _, other := range []tvilling.Identity{id("d1", ""), id("d1a", "zureiotsecurity"), id("d", "1azureiotsecurity")} {
+			if _, err := sqlite.DecodeValue(test.kind, other, value); tvilling.CodeOf(err) != tvilling.Corrupt {
+				t.Errorf("%s under key %s: %v, want code Corrupt", test.name, other, err)
+			}
+		}
+	}
+}
+
+func TestValueOfNewerVersion(t *testing.T) {
+	t.Parallel()
+	i := id("d", "")
+	value := sqlite.EncodeValue(twinKind, i, twin(i, 1))
+	newer := sqlite.SealFormat(twinKind, i, 77, value[1:len(value)-4])
+	if _, err := sqlite.DecodeValue(twinKind, i, newer); tvilling.CodeOf(err) != tvilling.Unsupported {
+		t.Errorf("a value of format 77: %v, want code Unsupported", err)
+	}
+}
+
+// FuzzDecodeValue feeds the decoders any fields under a right checksum. What
+// they take they write again in the same bytes or in fewer: the only freedom
+// of the form is a varint longer than need be.
+func FuzzDecodeValue(f *testing.F) {
+	i := id("d1", "m")
+	for kind, rec := range map[uint8]any{
+		identityKind: identity(i, 7), twinKind: twin(i, 9), sessionKind: &state.Session{ID: i, Topics: 3, LastActivity: time.Unix(1, 2)},
+		countersKind: &state.Counters{Devices: 5},
+	} {
+		value := sqlite.EncodeValue(kind, i, rec)
+		f.Add(kind, value[1:len(value)-4])
+	}
+	f.Add(uint8(settingKind), []byte("setting"))
+	f.Add(uint8(6), []byte{1, 2, 3})
+	f.Fuzz(func(t *testing.T, kind uint8, fields []byte) {
+		rec, err := sqlite.DecodeValue(kind, i, sqlite.SealFormat(kind, i, 1, fields))
+		if err != nil {
+			if tvilling.CodeOf(err) != tvilling.Corrupt {
+				t.Fatalf("code %q, want Corrupt", tvilling.CodeOf(err))
+			}
+			return
+		}
+		value := sqlite.EncodeValue(kind, i, rec)
+		if len(value) > len(fields)+5 {
+			t.Fatalf("%d bytes became %d", len(fields)+5, len(value))
+		}
+		again, err := sqlite.DecodeValue(kind, i, value)
+		if err != nil || !bytes.Equal(sqlite.EncodeValue(kind, i, again), value) {
+			t.Fatalf("encoding is not stable: %v", err)
+		}
+	})
+}
+
+// FuzzDecodeRecord feeds the journal's decoder any bytes.
+func FuzzDecodeRecord(f *testing.F) {
+	records, err := sqlite.EncodeBatch(&state.Batch{
+		Writes: append(device("d", 3), state.Write{ID: id("gone", ""), Delete: true},
+			state.Write{Setting: &state.Setting{Name: "policies", Value: []byte("x")}}, state.Write{Counters: &state.Counters{Devices: 2}}),
+		Changes: []state.Change{change(1, id("d", "")), change(2, id("d", "m"))},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, r := range records {
+		f.Add(r)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		write, change, err := sqlite.DecodeRecord(b)
+		if err != nil && (write && change != nil) {
+			t.Fatal("a record that is refused is yielded")
+		}
+		if err == nil && change != nil && change.Time.Nanosecond() >= int(time.Second) {
+			t.Fatalf("time %v", change.Time)
+		}
+	})
+}
