@@ -50,8 +50,9 @@ fmt: ## format all Go files (gofumpt, gci)
 	$(LINT) fmt ./...
 
 .PHONY: vet
-vet: ## go vet
+vet: ## go vet, of the benchmarks' module, too
 	$(GO) vet ./...
+	cd bench && $(GO) vet ./...
 
 .PHONY: lint
 lint: ## golangci-lint, formatters included
@@ -89,7 +90,11 @@ soak: ## a hub under load for SOAK_TIME (10m) with ceilings on heap and goroutin
 	TVILLING_SOAK_TIME=$(SOAK_TIME) $(GO) test -count=1 -timeout=0 -run=Soak -v ./...
 
 .PHONY: bench
-bench: ## Go benchmarks
+bench: ## the hub's figures beside those of its peers and of the machine (see docs/benchmarks.md)
+	cd bench && $(GO) run .
+
+.PHONY: micro
+micro: ## Go benchmarks of single packages
 	$(GO) test -run='^$$' -bench=. -benchmem ./...
 
 .PHONY: cover
