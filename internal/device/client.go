@@ -122,7 +122,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 func (c *Client) hello() ([]byte, error) {
 	o := &c.opt
 	p := packet.Connect{CleanSession: o.Clean, ClientID: []byte(o.ID.String())}
-	p.KeepAlive = uint16(min(max(o.KeepAlive/time.Second, 1), 65535)) //nolint:gosec // bounded
+	p.KeepAlive = uint16(min(max(o.KeepAlive/time.Second, 1), 65535))
 	user := o.HostName + "/" + o.ID.String() + "/?api-version=2021-04-12"
 	if o.ClientType != "" {
 		user += "&DeviceClientType=" + escape(o.ClientType)

@@ -31,7 +31,7 @@ func resource(host string, id tvilling.Identity) string {
 	return host + "/devices/" + string(id.Device)
 }
 
-// shortNames are the keys of system properties in a topic.
+// shortName is the key of a system property in a topic, "" if it has none.
 func shortName(long string) string {
 	switch long {
 	case "message-id":

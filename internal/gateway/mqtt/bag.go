@@ -7,41 +7,47 @@ import (
 	"github.com/tvilling/tvilling"
 )
 
-// systemName returns the long name of a system property, "" if short is none
-// (wire §1.5).
-func systemName(short string) string {
+// systemName returns the long name of a system property, whose key may have
+// its "$" encoded; "" if key is none (wire §1.5).
+func systemName(key string) string {
+	short, ok := strings.CutPrefix(key, "$.")
+	if !ok {
+		if short, ok = strings.CutPrefix(key, "%24."); !ok {
+			return ""
+		}
+	}
 	switch short {
-	case "$.mid":
+	case "mid":
 		return "message-id"
-	case "$.cid":
+	case "cid":
 		return "correlation-id"
-	case "$.uid":
+	case "uid":
 		return "user-id"
-	case "$.to":
+	case "to":
 		return "to"
-	case "$.ctime":
+	case "ctime":
 		return "iothub-creation-time-utc"
-	case "$.cdid":
+	case "cdid":
 		return connectionDevice
-	case "$.cmid":
+	case "cmid":
 		return connectionModule
-	case "$.diagid":
+	case "diagid":
 		return "iothub-diag-id"
-	case "$.diagctx":
+	case "diagctx":
 		return "diag-correlation-context"
-	case "$.ct":
+	case "ct":
 		return "content-type"
-	case "$.ce":
+	case "ce":
 		return "content-encoding"
-	case "$.on":
+	case "on":
 		return "iothub-outputname"
-	case "$.exp":
+	case "exp":
 		return "absolute-expiry-time"
-	case "$.sub":
+	case "sub":
 		return "dt-subject"
-	case "$.schema":
+	case "schema":
 		return "iothub-message-schema"
-	case "$.ifid":
+	case "ifid":
 		return "iothub-interface-id"
 	}
 	return ""
@@ -59,37 +65,57 @@ const (
 // passed over. A key that is not known to be a system property is an
 // application property, even if it begins with "$.".
 func ParseBag(bag string, m *tvilling.Message) error {
+	if bag == "" {
+		return nil
+	}
+	most := strings.Count(bag, "&") + 1
 	for pair := range strings.SplitSeq(bag, "&") {
 		if pair == "" {
 			continue
 		}
 		rawKey, rawValue, hasValue := strings.Cut(pair, "=")
-		key, err := decode(rawKey)
-		if err != nil {
-			return err
-		}
 		value, err := decode(rawValue)
 		if err != nil {
 			return err
 		}
-		if key == "" {
-			return bagError("a property has a value and no name", pair)
+		p := tvilling.Property{Name: systemName(rawKey), Value: value, Null: !hasValue}
+		if p.Name == "" {
+			if p.Name, err = decode(rawKey); err != nil {
+				return err
+			}
+			if name := systemName(p.Name); name != "" {
+				p.Name = name // with more of it encoded than was necessary
+			} else if err := checkName(p.Name, rawKey); err != nil {
+				return err
+			} else {
+				m.Properties = appendProperty(m.Properties, p, most)
+				continue
+			}
 		}
-		if strings.IndexByte(rawKey, '/') >= 0 {
-			return bagError(`a property's name contains an unencoded "/"`, pair)
-		}
-		p := tvilling.Property{Name: key, Value: value, Null: !hasValue}
-		switch name := systemName(key); name {
-		case "":
-			m.Properties = append(m.Properties, p)
-		case connectionDevice, connectionModule:
-			// Nobody may claim another's connection; who sent m is in m.From.
-		default:
-			p.Name = name
-			m.System = append(m.System, p)
-		}
+		if p.Name != connectionDevice && p.Name != connectionModule {
+			m.System = appendProperty(m.System, p, most)
+		} // else: nobody may claim another's connection; who sent m is in m.From
 	}
 	return nil
+}
+
+func checkName(name, raw string) error {
+	if name == "" {
+		return bagError("a property has a value and no name", raw)
+	}
+	if strings.IndexByte(raw, '/') >= 0 {
+		return bagError(`a property's name contains an unencoded "/"`, raw)
+	}
+	return nil
+}
+
+// appendProperty is append with room for all that can come, so that it
+// allocates once.
+func appendProperty(ps []tvilling.Property, p tvilling.Property, most int) []tvilling.Property {
+	if ps == nil {
+		ps = make([]tvilling.Property, 0, most)
+	}
+	return append(ps, p)
 }
 
 // decode undoes percent-encoding. A "+" stays a plus (RFC 2396).

@@ -77,7 +77,7 @@ func serve(b *testing.B) (addr string, roots *x509.CertPool, stats *mqtt.Stats) 
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = srv.Serve(context.WithoutCancel(b.Context()), ln) })
 	b.Cleanup(func() {
-		_ = srv.Shutdown(context.Background())
+		_ = srv.Shutdown(context.WithoutCancel(b.Context()))
 		wg.Wait()
 	})
 	return ln.Addr().String(), roots, srv.Stats()
@@ -174,7 +174,7 @@ func BenchmarkIdleConnection(b *testing.B) {
 	}
 	debug.FreeOSMemory()
 	rss, heap, stack := memory(b)
-	for b.Loop() { //nolint:revive // the figures are of memory, not of time
+	for b.Loop() {
 	}
 	b.ReportMetric(float64(rss-before)/connections/1024, "rss-KiB/conn")
 	b.ReportMetric(float64(peak-before)/connections/1024, "peak-KiB/conn")
@@ -208,7 +208,7 @@ func TestIdleClients(t *testing.T) {
 	if _, err := fmt.Sscan(os.Getenv("TVILLING_IDLE_CLIENTS"), &addr, &n); err != nil {
 		t.Skip("is a part of BenchmarkIdleConnection")
 	}
-	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a client of a benchmark
+	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {

@@ -147,13 +147,12 @@ func (c *conn) read() *ended {
 	if n > 0 {
 		return nil // an error comes again with the next read
 	}
-	var timeout net.Error
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, io.EOF):
 		return &ended{EndLost, tvilling.Errorf(tvilling.Unavailable, "The client closed the connection without a DISCONNECT.")}
-	case !errors.As(err, &timeout) || !timeout.Timeout():
+	case !isTimeout(err):
 		return &ended{EndLost, err}
 	case expiring:
 		// wire §1.3: 401003, then 404104.
@@ -211,6 +210,11 @@ func (c *conn) closeSocket() {
 		return
 	}
 	_ = c.nc.Close() // sends close_notify, waiting 5 s at most
+}
+
+func isTimeout(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
 }
 
 func remote(nc net.Conn) string {

@@ -332,12 +332,27 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-func TestPanicIsContained(t *testing.T) {
+func TestPanicInHandler(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := start(t)
+		g.panics = true
+		other := g.online(t, module)
+		c := g.online(t, device)
+		c.send(publish("$iothub/twin/GET/?$rid=1", 0, 0, ""))
+		c.closed()
+		g.ended(t, mqtt.EndInternal)
+		if got := g.doneReasons(); len(got) != 1 || tvilling.CodeOf(got[0]) != tvilling.Internal {
+			t.Errorf("session ended with %v, want Internal", got)
+		}
+		other.send(packet.AppendPingreq(nil))
+		other.next(packet.PINGRESP)
+	})
+}
+
+func TestPanicWhileGreeting(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := start(t)
 		other := g.online(t, module)
-		c := g.online(t, device)
-		g.document = nil
 		g.onOpen = func(session.Client) { panic("open") }
 		nc := g.dial(t)
 		p := hello(tvilling.Device("dev9"))
@@ -345,8 +360,6 @@ func TestPanicIsContained(t *testing.T) {
 		nc.closed()
 		other.send(packet.AppendPingreq(nil))
 		other.next(packet.PINGRESP)
-		c.send(packet.AppendPingreq(nil))
-		c.next(packet.PINGRESP)
 		synctest.Wait()
 		if got := g.srv.Stats().Refused(mqtt.RefusedUnavailable); got != 1 {
 			t.Errorf("refused: %d, want 1", got)

@@ -35,6 +35,7 @@ type hub struct {
 	subscribe error // what Subscribe fails with
 
 	authErr, openErr, appendErr, twinErr error
+	panics                               bool // Device does
 	expires                              time.Time
 	onOpen                               func(session.Client)
 	document                             []byte
@@ -119,6 +120,9 @@ func (h *hub) Open(_ context.Context, o session.Options, c session.Client) (mqtt
 func (h *hub) Device(context.Context, tvilling.Identity) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.panics {
+		panic("device")
+	}
 	return h.document, h.twinErr
 }
 
@@ -293,10 +297,11 @@ func start(t *testing.T, change ...func(*mqtt.Options)) *gateway {
 	}
 	g := &gateway{hub: h, srv: srv, ln: newPipes()}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(context.WithoutCancel(t.Context()), g.ln) }()
+	ctx := context.WithoutCancel(t.Context()) // the test's own ends before its cleanups
+	go func() { served <- srv.Serve(ctx, g.ln) }()
 	t.Cleanup(func() {
 		h.release(nil)
-		if err := srv.Shutdown(context.Background()); err != nil {
+		if err := srv.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
 		}
 		if err := <-served; err != nil {

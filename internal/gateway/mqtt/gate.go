@@ -31,7 +31,7 @@ func (g *gate) config(base *tls.Config) *tls.Config {
 		if inner != nil {
 			return inner(h)
 		}
-		return nil, nil //nolint:nilnil // what crypto/tls takes for "no other configuration"
+		return nil, nil // the one there is
 	}
 	return c
 }

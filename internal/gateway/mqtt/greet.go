@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -41,9 +40,8 @@ func (c *conn) greet(ctx context.Context) *refused {
 	}
 	var certificates []*x509.Certificate
 	if t, ok := c.nc.(*tls.Conn); ok {
-		// Not HandshakeContext: it would cost a goroutine per connection, and
-		// the deadline and shut end a handshake, too.
-		if err := t.Handshake(); err != nil { //nolint:noctx // see above
+		//nolint:noctx // HandshakeContext costs a goroutine; the deadline and shut end a handshake, too.
+		if err := t.Handshake(); err != nil {
 			return &refused{why: RefusedTLS, err: err}
 		}
 		certificates = t.ConnectionState().PeerCertificates
@@ -71,8 +69,7 @@ func (c *conn) firstPacket() (packet.Frame, *refused) {
 		n, err := c.in.fill(c.nc)
 		c.srv.stats.ReceivedBytes.Add(int64(n))
 		if n == 0 && err != nil {
-			var timeout net.Error
-			if errors.As(err, &timeout) && timeout.Timeout() {
+			if isTimeout(err) {
 				return packet.Frame{}, &refused{why: RefusedTimeout, err: err}
 			}
 			return packet.Frame{}, &refused{why: RefusedMalformed, err: err}

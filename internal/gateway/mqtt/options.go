@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"runtime"
 	"time"
+
+	"github.com/tvilling/tvilling/internal/gateway/mqtt/packet"
 )
 
 // Options are what a [Server] needs.
@@ -53,9 +55,9 @@ const (
 	maxPayload = 262_144
 	// maxPacket leaves room for the longest topic and a packet identifier.
 	maxPacket = maxPayload + 2 + 65_535 + 2
-	// maxConnect bounds the packet of a client that is not known yet: a
-	// will of the longest possible payload and room for the names.
-	maxConnect = 128 << 10
+	// maxConnect bounds the packet of a client that is not known yet to one
+	// buffer. It leaves 12 KiB and more for a will.
+	maxConnect = bufferSize - packet.MaxHeader
 	// maxFilters bounds a SUBSCRIBE. There are five filters to subscribe to.
 	maxFilters = 32
 	// keepAliveCap is the longest silence of a client, whatever it asked for.

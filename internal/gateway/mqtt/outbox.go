@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"errors"
 	"net"
 	"time"
 
@@ -155,8 +154,7 @@ func (c *conn) write(b []byte) error {
 }
 
 func sendEnd(err error, limit time.Duration) *ended {
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	if isTimeout(err) {
 		return &ended{EndStuck, tvilling.Errorf(tvilling.Throttled, "The client did not read what was sent to it for %s.", limit)}
 	}
 	return &ended{EndLost, err}

@@ -1,6 +1,7 @@
 package mqtt_test
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -223,6 +224,33 @@ func TestPubacksInOrder(t *testing.T) {
 			t.Errorf("%d answers, want 2", answers)
 		}
 		c.quiet()
+	})
+}
+
+// However completions are shuffled, PUBACKs keep the order of their packets.
+func TestPubacksShuffled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := start(t)
+		c := g.online(t, device)
+		next := uint16(1)
+		for round := range 4 {
+			g.hold()
+			first := next
+			for range 150 {
+				c.send(publish(events, 1, next, "x"))
+				synctest.Wait()
+				next++
+			}
+			r := rand.New(rand.NewPCG(1, uint64(round)))
+			g.release(func(held []func()) {
+				r.Shuffle(len(held), func(i, j int) { held[i], held[j] = held[j], held[i] })
+			})
+			for want := first; want < next; want++ {
+				if id := c.puback(); id != want {
+					t.Fatalf("PUBACK %d, want %d", id, want)
+				}
+			}
+		}
 	})
 }
 

@@ -122,7 +122,7 @@ func TestHandshakesHalfDone(t *testing.T) {
 		for range 5 {
 			nc := g.ln.dial(t)
 			t.Cleanup(func() { _ = nc.Close() })
-			go func() { _ = tls.Client(mute{nc, over}, config).HandshakeContext(context.Background()) }()
+			go func() { _ = tls.Client(mute{nc, over}, config).HandshakeContext(context.WithoutCancel(t.Context())) }()
 		}
 		silent := g.dial(t)
 		synctest.Wait()

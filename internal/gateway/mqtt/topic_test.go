@@ -150,6 +150,7 @@ func TestParseBag(t *testing.T) {
 			},
 		}},
 		{"nobody claims another's connection", "$.cdid=other&$.cmid=azureiotsecurity&%24.cdid=x", want{}},
+		{"more encoded than necessary", "%24%2Emid=x&%24%2Ecdid=other", want{System: []tvilling.Property{{Name: "message-id", Value: "x"}}}},
 		{"null and empty", "a&b=", want{Properties: []tvilling.Property{{Name: "a", Null: true}, {Name: "b"}}}},
 		{"plus is a plus, %20 a space", "a+b=c+d%20e", want{Properties: []tvilling.Property{{Name: "a+b", Value: "c+d e"}}}},
 		{"equals sign in a value", "a=b=c", want{Properties: []tvilling.Property{{Name: "a", Value: "b=c"}}}},
