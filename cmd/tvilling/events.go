@@ -63,8 +63,8 @@ func newEventsCommand() *cobra.Command {
 }
 
 // follow prints a stream until it ends or the user does: its lines as the hub
-// sent them, or as print does for people.
-func follow[T any](cmd *cobra.Command, asJSON bool, stream iter.Seq2[*T, error], id tvilling.Identity, line func(*T) json.RawMessage, print func(io.Writer, *T)) error {
+// sent them, or as show does for people.
+func follow[T any](cmd *cobra.Command, asJSON bool, stream iter.Seq2[*T, error], id tvilling.Identity, line func(*T) json.RawMessage, show func(io.Writer, *T)) error {
 	w := cmd.OutOrStdout()
 	if !asJSON && isTerminal(cmd.ErrOrStderr()) {
 		what := "all devices"
@@ -82,7 +82,7 @@ func follow[T any](cmd *cobra.Command, asJSON bool, stream iter.Seq2[*T, error],
 			return err
 		}
 		if !asJSON {
-			print(w, v)
+			show(w, v)
 			continue
 		}
 		if err := writeJSON(w, line(v)); err != nil {

@@ -207,7 +207,7 @@ func (f *fleet) live(ctx context.Context, c *device.Client, s *shadow, work func
 			return c.Err()
 		case patch := <-s.changed:
 			f.desired.Add(1)
-			if err := f.report(ctx, c, json.RawMessage(patch)); err != nil && tvilling.CodeOf(err) != tvilling.InvalidArgument {
+			if err := f.report(ctx, c, patch); err != nil && tvilling.CodeOf(err) != tvilling.InvalidArgument {
 				return err
 			}
 		case <-next.C:

@@ -72,15 +72,6 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// indent formats JSON for people.
-func indent(raw json.RawMessage) string {
-	var b bytes.Buffer
-	if err := json.Indent(&b, raw, "", "  "); err != nil {
-		return clean(string(raw))
-	}
-	return clean(b.String())
-}
-
 // clean keeps what devices send from steering the terminal: control
 // characters become visible.
 func clean(s string) string {

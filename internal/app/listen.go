@@ -45,7 +45,7 @@ func (a *App) defaultHTTPS(ctx context.Context) ([]string, error) {
 	if !errors.Is(err, os.ErrPermission) && !errors.Is(err, syscall.EADDRINUSE) {
 		return nil, err
 	}
-	a.log.Warn("https is on :8443, not on the :443 that most clients have fixed", "reason", err.Error())
+	a.log.WarnContext(ctx, "https is on :8443, not on the :443 that most clients have fixed", "reason", err.Error())
 	return []string{":8443"}, nil
 }
 

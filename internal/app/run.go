@@ -49,7 +49,7 @@ func (a *App) Run(ctx context.Context, h Hooks) error {
 		h.Ready()
 	}
 	cause := a.wait(ctx, h.Reload)
-	a.log.Info("stopping", "cause", causeText(cause))
+	a.log.InfoContext(ctx, "stopping", "cause", causeText(cause))
 	stopServing(cause)
 
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
@@ -59,7 +59,7 @@ func (a *App) Run(ctx context.Context, h Hooks) error {
 		edges.Go(func() { a.shutdown(ending, s) })
 	}
 	if err := a.gateway.Shutdown(ending); err != nil {
-		a.log.Warn("connections cut", "error", err)
+		a.log.WarnContext(ctx, "connections cut", "error", err)
 	}
 	edges.Wait()
 	stopCore()
@@ -80,9 +80,9 @@ func (a *App) wait(ctx context.Context, reload <-chan os.Signal) error {
 			return fmt.Errorf("the hub stops, since what is durable is no longer known; it recovers at its next start: %w", err)
 		case <-reload:
 			if err := a.Reload(ctx); err != nil {
-				a.log.Error("certificates not loaded again; the old ones stay", "error", err)
+				a.log.ErrorContext(ctx, "certificates not loaded again; the old ones stay", "error", err)
 			} else {
-				a.log.Info("certificates loaded again")
+				a.log.InfoContext(ctx, "certificates loaded again")
 			}
 		}
 	}
@@ -132,7 +132,7 @@ func (a *App) serveHTTP(s server) {
 
 func (a *App) shutdown(ctx context.Context, s server) {
 	if err := s.http.Shutdown(ctx); err != nil {
-		a.log.Warn("requests cut", "error", errors.Join(err, s.http.Close()))
+		a.log.WarnContext(ctx, "requests cut", "error", errors.Join(err, s.http.Close()))
 	}
 }
 

@@ -234,14 +234,29 @@ func TestRefusals(t *testing.T) {
 		text   string
 		answer client.Answer
 	}{
-		{"ours", 404, http.Header{"Iothub-Errorcode": {"DeviceNotFound"}, "Tvilling-Error-Code": {"DeviceNotFound"}}, flat("DeviceNotFound", "Device d not registered"),
-			tvilling.DeviceNotFound, "Device d not registered", client.Answer{404, "DeviceNotFound", id}},
-		{"ours, corrupt", 500, http.Header{"Iothub-Errorcode": {"ServerError"}, "Tvilling-Error-Code": {"Corrupt"}}, flat("ServerError", "The twin of d is damaged."),
-			tvilling.Corrupt, "The twin of d is damaged.", client.Answer{500, "ServerError", id}},
+		{
+			"ours", 404,
+			http.Header{"Iothub-Errorcode": {"DeviceNotFound"}, "Tvilling-Error-Code": {"DeviceNotFound"}},
+			flat("DeviceNotFound", "Device d not registered"),
+			tvilling.DeviceNotFound, "Device d not registered",
+			client.Answer{404, "DeviceNotFound", id},
+		},
+		{
+			"ours, corrupt", 500,
+			http.Header{"Iothub-Errorcode": {"ServerError"}, "Tvilling-Error-Code": {"Corrupt"}},
+			flat("ServerError", "The twin of d is damaged."),
+			tvilling.Corrupt, "The twin of d is damaged.",
+			client.Answer{500, "ServerError", id},
+		},
 		{"another hub", 409, nil, flat("ModuleAlreadyExistsOnDevice", "There."), tvilling.ModuleAlreadyExists, "There.", client.Answer{409, "ModuleAlreadyExistsOnDevice", id}},
 		{"semicolons", 400, nil, flat("ArgumentInvalid", "a;b;c"), tvilling.InvalidArgument, "a;b;c", client.Answer{400, "ArgumentInvalid", id}},
-		{"nested", 404, http.Header{"Iothub-Errorcode": {"DeviceNotOnline"}}, `{"Message":"{\"errorCode\":404103,\"trackingId\":\"t\",\"message\":\"Timed out.\"}","ExceptionMessage":""}`,
-			tvilling.NotFound, "Timed out.", client.Answer{404, "DeviceNotOnline", "t"}},
+		{
+			"nested", 404,
+			http.Header{"Iothub-Errorcode": {"DeviceNotOnline"}},
+			`{"Message":"{\"errorCode\":404103,\"trackingId\":\"t\",\"message\":\"Timed out.\"}","ExceptionMessage":""}`,
+			tvilling.NotFound, "Timed out.",
+			client.Answer{404, "DeviceNotOnline", "t"},
+		},
 		{"a proxy", 502, nil, "<html>", tvilling.Unavailable, "The hub answered with status 502 and no reason.", client.Answer{Status: 502}},
 		{"strange", 418, nil, "", tvilling.Internal, "The hub answered with status 418 and no reason.", client.Answer{Status: 418}},
 		{"plain", 401, nil, `{"Message":"No."}`, tvilling.Unauthorized, "No.", client.Answer{Status: 401}},

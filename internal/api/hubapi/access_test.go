@@ -65,8 +65,16 @@ POST   /devices/d1/messages/events                    y     y       y      y    
 
 // accessColumns are who sends the request, and what is switched on then.
 var accessColumns = []struct{ who, settings string }{
-	{"iothubowner", ""}, {"service", ""}, {"device", ""}, {"registryRead", ""}, {"registryReadWrite", ""}, {"security", ""},
-	{"d1", ""}, {"d1/app", ""}, {"d1/azureiotsecurity", ""}, {"d2", ""},
+	{"iothubowner", ""},
+	{"service", ""},
+	{"device", ""},
+	{"registryRead", ""},
+	{"registryReadWrite", ""},
+	{"security", ""},
+	{"d1", ""},
+	{"d1/app", ""},
+	{"d1/azureiotsecurity", ""},
+	{"d2", ""},
 	{"service", `{"guardSecurityTwin":true}`},
 	{"iothubowner", `{"guardSecurityTwin":true}`},
 	{"security", `{"guardSecurityTwin":true}`},

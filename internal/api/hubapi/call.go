@@ -138,7 +138,7 @@ func (c *call) log(l *slog.Logger, level slog.Level, message string, more ...slo
 	if c.rows > 0 {
 		attrs = append(attrs, slog.Int("rows_examined", c.rows))
 	}
-	l.LogAttrs(ctx, level, message, append(attrs, more...)...)
+	l.LogAttrs(ctx, level, message, append(attrs, more...)...) //nolint:sloglint // a constant of the callers
 }
 
 // actor says who asks, "" before that is proven.

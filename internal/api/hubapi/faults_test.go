@@ -356,8 +356,16 @@ func TestPages(t *testing.T) {
 		query      string
 		want, size int
 	}{
-		{"?", n, registry.MaxList}, {"?top=1000", n, 1000}, {"?top=7", n, 7}, {"?top=0", n, registry.MaxList}, {"?prefix=d0000", 10, 10},
-		{"?prefix=d00001", 1, 1}, {"?prefix=d0000&top=3", 10, 3}, {"?prefix=d00001&top=1", 1, 1}, {"?prefix=e", 0, 0}, {"?prefix=a", 0, 0},
+		{"?", n, registry.MaxList},
+		{"?top=1000", n, 1000},
+		{"?top=7", n, 7},
+		{"?top=0", n, registry.MaxList},
+		{"?prefix=d0000", 10, 10},
+		{"?prefix=d00001", 1, 1},
+		{"?prefix=d0000&top=3", 10, 3},
+		{"?prefix=d00001&top=1", 1, 1},
+		{"?prefix=e", 0, 0},
+		{"?prefix=a", 0, 0},
 	} {
 		var total, largest, pages int
 		last, after := "", ""

@@ -73,7 +73,7 @@ func playGolden(t *testing.T, file string) {
 		}
 	}
 	if *update {
-		if err := os.WriteFile(file, txtar.Format(arc), 0o644); err != nil { //nolint:gosec // test data
+		if err := os.WriteFile(file, txtar.Format(arc), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

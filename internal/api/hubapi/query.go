@@ -159,16 +159,19 @@ func (h *Handler) twinsOf(ctx context.Context, q *query.Query, device tvilling.D
 	}
 }
 
+// canBe reports whether an identity of that name could be registered.
+func canBe(id tvilling.Identity) bool { return id.Check() == nil }
+
 func (h *Handler) candidates(ctx context.Context, q *query.Query, device tvilling.DeviceID) ([]tvilling.Identity, error) {
-	if tvilling.CheckID(string(device)) != nil {
-		return nil, nil // no such device can be
+	if !canBe(tvilling.Device(device)) {
+		return nil, nil
 	}
 	if q.Kind() != state.Modules {
 		return []tvilling.Identity{tvilling.Device(device)}, nil
 	}
 	if module, ok := q.EqualityOn("moduleId"); ok {
 		id := tvilling.Identity{Device: device, Module: tvilling.ModuleID(module)}
-		if module == "" || id.Check() != nil {
+		if module == "" || !canBe(id) {
 			return nil, nil
 		}
 		return []tvilling.Identity{id}, nil

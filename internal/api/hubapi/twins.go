@@ -81,10 +81,10 @@ func parseTwin(b []byte) (twin.Update, error) {
 	var u twin.Update
 	var tags, properties, desired bool
 	err := members(b, func(name string, value []byte) (err error) {
-		switch {
-		case name == "tags":
+		switch name {
+		case "tags":
 			u.Tags, u.ClearTags, err = section(value, doc.Tags, "tags", &tags)
-		case name == "properties":
+		case "properties":
 			if err := once(&properties, "properties"); err != nil || isNull(value) {
 				return err
 			}

@@ -56,7 +56,7 @@ func TestBadReplacementsAreKeptOut(t *testing.T) {
 	t.Parallel()
 	good := newPair(t, nil)
 	other := newPair(t, nil)
-	hour := func(n time.Duration) time.Time { return time.Now().Add(n * time.Hour) }
+	hour := func(n int) time.Time { return time.Now().Add(time.Duration(n) * time.Hour) }
 	for name, test := range map[string]struct {
 		bad  pair
 		want string

@@ -261,6 +261,7 @@ func FuzzParseToken(f *testing.F) {
 
 // fuzzHub returns a hub with keys that no token is signed with.
 func fuzzHub(t testing.TB) *hub {
+	t.Helper()
 	h := newHub(t)
 	h.add("d")
 	h.add("d/m")

@@ -109,19 +109,19 @@ type Negative struct {
 	X Expr
 }
 
-// And and Or hold two or more terms; a chain of equal operators is one node.
-type (
-	And struct {
-		Pos
+// And holds two or more terms; a chain of equal operators is one node.
+type And struct {
+	Pos
 
-		Terms []Expr
-	}
-	Or struct {
-		Pos
+	Terms []Expr
+}
 
-		Terms []Expr
-	}
-)
+// Or holds two or more terms; a chain of equal operators is one node.
+type Or struct {
+	Pos
+
+	Terms []Expr
+}
 
 // Not is the logical negation.
 type Not struct {

@@ -47,10 +47,24 @@ var reserved = map[string]bool{
 // symbols are the operators and marks, longer ones before their prefixes, with
 // their canonical spelling.
 var symbols = []struct{ written, text string }{
-	{"!=", "!="}, {"<>", "!="}, {"<=", "<="}, {">=", ">="},
-	{"=", "="}, {"<", "<"}, {">", ">"},
-	{"(", "("}, {")", ")"}, {"[", "["}, {"]", "]"}, {",", ","}, {".", "."},
-	{"*", "*"}, {"+", "+"}, {"-", "-"}, {"/", "/"}, {"%", "%"},
+	{"!=", "!="},
+	{"<>", "!="},
+	{"<=", "<="},
+	{">=", ">="},
+	{"=", "="},
+	{"<", "<"},
+	{">", ">"},
+	{"(", "("},
+	{")", ")"},
+	{"[", "["},
+	{"]", "]"},
+	{",", ","},
+	{".", "."},
+	{"*", "*"},
+	{"+", "+"},
+	{"-", "-"},
+	{"/", "/"},
+	{"%", "%"},
 }
 
 // strangers are spellings of other languages, each with what to write instead.

@@ -33,6 +33,7 @@ var update = flag.Bool("update", false, "rewrite the answers in testdata")
 //
 // With -update the answers are written anew.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)

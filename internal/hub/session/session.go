@@ -79,13 +79,11 @@ func (s *Session) Sequence(f func()) {
 	}
 }
 
-// end stops all deliveries; it reports whether it was the first to do so.
-func (s *Session) end() bool {
+// end stops all deliveries.
+func (s *Session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := !s.ended
 	s.ended = true
-	return first
 }
 
 // Subscribe adds topics. For a session that is kept they are durable when it

@@ -108,8 +108,8 @@ func TestOpenRefusesWhatWasRevokedMeanwhile(t *testing.T) {
 	c.Register(t, id)
 	module := tvilling.Identity{Device: "d", Module: tvilling.SecurityModule}
 	device, mod := c.Principal(t, id), c.Principal(t, module)
-	any := tvilling.Match{Given: true, Any: true}
-	if _, err := c.Registry.Put(t.Context(), registry.Spec{ID: id, Disabled: true}, any, "test"); err != nil {
+	always := tvilling.Match{Given: true, Any: true}
+	if _, err := c.Registry.Put(t.Context(), registry.Spec{ID: id, Disabled: true}, always, "test"); err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range []session.Options{{ID: id, Principal: device}, {ID: module, Principal: mod}} {

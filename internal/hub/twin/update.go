@@ -21,7 +21,7 @@ type Update struct {
 // returns the twin as it is then. A device that is connected and subscribed is
 // told of changed desired properties after they are durable.
 func (s *Service) Patch(ctx context.Context, id tvilling.Identity, u Update, match tvilling.Match, actor string) (View, error) {
-	return s.update(ctx, id, match, actor, "patch twin", func(tx *commit.Tx, t, next *state.Twin) (err error) {
+	return s.update(ctx, id, match, "patch twin", func(tx *commit.Tx, t, next *state.Twin) (err error) {
 		stamp := doc.Stamp{Time: tx.Time(), Actor: actor}
 		switch {
 		case u.ClearTags:
@@ -49,7 +49,7 @@ func (s *Service) Patch(ctx context.Context, id tvilling.Identity, u Update, mat
 // Replace sets tags and desired properties to those of u wholly; an absent
 // section is cleared (wire §2.4). Reported properties stay.
 func (s *Service) Replace(ctx context.Context, id tvilling.Identity, u Update, match tvilling.Match, actor string) (View, error) {
-	return s.update(ctx, id, match, actor, "replace twin", func(tx *commit.Tx, t, next *state.Twin) (err error) {
+	return s.update(ctx, id, match, "replace twin", func(tx *commit.Tx, t, next *state.Twin) (err error) {
 		stamp := doc.Stamp{Time: tx.Time(), Actor: actor}
 		if next.Tags, err = t.Tags.Replace(u.Tags, doc.Tags, stamp); err != nil {
 			return err
@@ -64,7 +64,7 @@ func (s *Service) Replace(ctx context.Context, id tvilling.Identity, u Update, m
 
 // update runs one service change of a twin: finds it, checks the etag, lets
 // change fill in next, and returns what became of it.
-func (s *Service) update(ctx context.Context, id tvilling.Identity, match tvilling.Match, actor, op string, change func(tx *commit.Tx, t, next *state.Twin) error) (View, error) {
+func (s *Service) update(ctx context.Context, id tvilling.Identity, match tvilling.Match, op string, change func(tx *commit.Tx, t, next *state.Twin) error) (View, error) {
 	var rec *state.Identity
 	var next state.Twin
 	err := s.commit.Do(ctx, func(tx *commit.Tx) error {

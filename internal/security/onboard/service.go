@@ -99,7 +99,7 @@ func (s *Service) Run(ctx context.Context) {
 	for {
 		if st := s.current.Load(); st.SecurityModule.Enabled && !st.Adopted {
 			if err := s.adopt(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("devices not given their security module; retried at the next start or change of settings", "error", err)
+				s.log.ErrorContext(ctx, "devices not given their security module; retried at the next start or change of settings", "error", err)
 			}
 		}
 		select {
@@ -129,7 +129,7 @@ func (s *Service) adopt(ctx context.Context) error {
 		if err != nil {
 			s.seen.Add(1)
 			s.failed.Add(1)
-			s.log.Warn("device skipped in adoption", "error", err)
+			s.log.WarnContext(ctx, "device skipped in adoption", "error", err)
 			continue
 		}
 		if ctx.Err() != nil || !s.current.Load().SecurityModule.Enabled {
@@ -143,7 +143,7 @@ func (s *Service) adopt(ctx context.Context) error {
 			}
 			if err != nil {
 				s.failed.Add(1)
-				s.log.Warn("device not given its security module", "device_id", e.Identity.ID.Device, "error", err)
+				s.log.WarnContext(ctx, "device not given its security module", "device_id", e.Identity.ID.Device, "error", err)
 			}
 			<-slots
 		})
@@ -160,7 +160,7 @@ func (s *Service) adopt(ctx context.Context) error {
 // finish notes that adoption need not run again, unless devices were left out.
 func (s *Service) finish(ctx context.Context) error {
 	if n := s.adopted.Load(); n > 0 {
-		s.log.Info("existing devices given their security module", "devices", n)
+		s.log.InfoContext(ctx, "existing devices given their security module", "devices", n)
 	}
 	if s.failed.Load() > 0 {
 		return tvilling.Errorf(tvilling.Unavailable, "%d devices could not be given their security module.", s.failed.Load())

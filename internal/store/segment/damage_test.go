@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,7 +65,8 @@ func TestOpenTellsTornFromDamaged(t *testing.T) {
 		"few bytes behind":        {func(d []byte) []byte { return append(d, 1, 2, 3) }, []string{a, b, c}, true, 4},
 		"header never written": {
 			func(d []byte) []byte { clear(d[record(2) : record(2)+recordHeader]); return d },
-			[]string{a, b}, true, 3,
+			[]string{a, b},
+			true, 3,
 		},
 		"first payload":       {flip(record(0) + recordHeader), []string{"1!", b, c}, false, 4},
 		"first header":        {flip(record(0) + 1), []string{"1!", b, c}, false, 4},
@@ -77,7 +79,8 @@ func TestOpenTellsTornFromDamaged(t *testing.T) {
 		"first and last":      {func(d []byte) []byte { return flip(record(0))(flip(record(2))(d)) }, []string{"1!", b, "3!"}, false, 4},
 		"garbage behind": {
 			func(d []byte) []byte { return append(d, bytes.Repeat([]byte{7}, 100)...) },
-			[]string{a, b, c, "4!"}, false, 5,
+			[]string{a, b, c, "4!"},
+			false, 5,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +96,7 @@ func TestOpenTellsTornFromDamaged(t *testing.T) {
 			if got := mustAppend(t, l, "next"); got != tt.next {
 				t.Errorf("Append = %d, want %d", got, tt.next)
 			}
-			want := append(tt.want, fmt.Sprintf("%d:next", tt.next))
+			want := append(slices.Clone(tt.want), fmt.Sprintf("%d:next", tt.next))
 			wantContents(t, l, 0, want...)
 			fs.Crash(nil)
 			l = mustOpen(t, o)

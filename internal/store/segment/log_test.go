@@ -226,10 +226,10 @@ func TestFailedWritePoisons(t *testing.T) {
 			fs.SetSpace(-1)
 			fs.Fail("truncate", nil)
 			writes, syncs := fs.Counts()
-			if _, err := l.Append(batch("no")); err != first {
+			if _, err := l.Append(batch("no")); !errors.Is(err, first) {
 				t.Errorf("second Append = %v, want the same error", err)
 			}
-			if err := l.Rotate(); err != first {
+			if err := l.Rotate(); !errors.Is(err, first) {
 				t.Errorf("Rotate = %v, want the same error", err)
 			}
 			if w, s := fs.Counts(); w != writes || s != syncs {

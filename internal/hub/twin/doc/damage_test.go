@@ -3,6 +3,7 @@ package doc_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,7 +112,7 @@ func TestDamaged(t *testing.T) {
 	t.Parallel()
 	s := mustMerge(t, mustMerge(t, doc.New(1), `{"a":{"b":"x"},"c":[1,"y"]}`, startStamp), `{"d":1.5}`, patchStamp)
 	p := mustParse(t, []byte(`{"a":{"b":null},"c":1,"e":2}`))
-	for i := range len(s) {
+	for i := range s {
 		for bit := range 8 {
 			b := bytes.Clone(s)
 			b[i] ^= 1 << bit
@@ -166,6 +167,6 @@ func visit(s doc.Section, path []string, depth int) {
 	for range v.Elements() {
 	}
 	for key := range v.Members() {
-		visit(s, append(path[:len(path):len(path)], key), depth+1)
+		visit(s, append(slices.Clip(path), key), depth+1)
 	}
 }

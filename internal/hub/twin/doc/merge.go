@@ -71,7 +71,7 @@ func (s Section) change(p *Patch, part Part, st Stamp, replace bool) (Section, e
 	at := len(head)
 	table := appendStamps(head, m.rows, actors, st.Actor, ticks, version)
 	var pad [5]byte
-	head = append(table, pad[:uvarintLen(uint64(len(table)-at))]...)
+	head = append(table, pad[:uvarintLen(uint64(len(table)-at))]...) //nolint:gocritic // the table was appended to head
 	copy(head[len(head)-(len(table)-at):], head[at:len(table)])
 	appendUvarint(head[:at], uint64(len(table)-at))
 

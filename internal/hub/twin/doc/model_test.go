@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -320,7 +321,7 @@ func lookAll(t *rapid.T, s doc.Section, v any, path []string) {
 	}
 	if o, isObject := v.(map[string]any); isObject {
 		for k, e := range o {
-			lookAll(t, s, e, append(path[:len(path):len(path)], k))
+			lookAll(t, s, e, append(slices.Clip(path), k))
 		}
 		if len(path) == 0 {
 			return // the section itself is without $metadata and $version

@@ -90,11 +90,11 @@ func scanString(b []byte, i int) (text, bool) {
 		if i >= len(b) || b[i] < ' ' {
 			return t, false
 		}
-		switch c := b[i]; {
-		case c == '"':
+		switch c := b[i]; c {
+		case '"':
 			t.length = i - start - extra
 			return t, true
-		case c == '\\':
+		case '\\':
 			t.escaped = true
 			r, n := unescape(b[i:])
 			if n == 0 {

@@ -12,7 +12,8 @@ func sizeOfEscaped(s []byte) int {
 			i++
 			continue
 		}
-		r, n := rune(-1), 0
+		var r rune
+		var n int
 		if s[i] == '\\' {
 			r, n = unescape(s[i:])
 		} else {
