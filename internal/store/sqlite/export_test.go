@@ -21,8 +21,7 @@ func (s *Store) Abandon() error {
 	return s.release()
 }
 
-// WriteBack runs one round now. Nothing else may write back meanwhile, which
-// the default WriteBackAfter sees to in a short test.
+// WriteBack runs one round now.
 func (s *Store) WriteBack() error {
 	_, err := s.round(nil)
 	return err
@@ -39,11 +38,17 @@ func (s *Store) LimitPages(n int) error {
 	if n == 0 {
 		n = 1 << 30
 	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	return sqlitex.ExecuteTransient(s.writer, fmt.Sprintf("PRAGMA max_page_count = %d", n), nil)
 }
 
 // Pages returns the number of pages of the database.
-func (s *Store) Pages() (int64, error) { return queryInt(s.writer, "PRAGMA page_count") }
+func (s *Store) Pages() (int64, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return queryInt(s.writer, "PRAGMA page_count")
+}
 
 // Names of what the tests look into.
 type Keyset = keyset

@@ -59,6 +59,9 @@ func (k key) String() string {
 	return k.kind.String() + " " + k.id.String()
 }
 
+// reasonJournal is why a record is refused that was damaged in the journal.
+const reasonJournal = "its last change was lost to damage of the journal"
+
 // damaged is the error for a record whose stored bytes cannot be trusted.
 func (k key) damaged(reason string) error {
 	return &tvilling.Error{

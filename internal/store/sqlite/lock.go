@@ -12,8 +12,8 @@ import (
 	"github.com/tvilling/tvilling"
 )
 
-// lockDir takes a store's directory for this process. Closing the file gives
-// it back; the operating system does so when the process ends.
+// lockDir takes a store's directory for this process, until unlock, Close or
+// the end of the process.
 func lockDir(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

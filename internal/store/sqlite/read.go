@@ -63,7 +63,7 @@ func (s *Store) record(ctx context.Context, k key) (any, error) {
 	case closed:
 		return nil, errClosed("read " + k.kind.String())
 	case f.damaged:
-		return nil, s.refuse(k.damaged("its last change was lost to damage of the journal"))
+		return nil, s.refuse(k.damaged(reasonJournal))
 	case f.known:
 		return f.rec, nil
 	}

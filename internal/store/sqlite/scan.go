@@ -56,10 +56,12 @@ type scanned struct {
 	err error
 }
 
-// row is what SQLite has of an identity.
+// row is one identity of a step: what SQLite has of it, nil if nothing, and
+// what memory has, which is newer.
 type row struct {
-	id             tvilling.Identity
-	identity, twin []byte // nil: there is none
+	id                 tvilling.Identity
+	identity, twin     []byte
+	identityIn, twinIn found
 }
 
 // step merges the next rows of SQLite with the records that are dirty.
@@ -138,12 +140,11 @@ func (s *Store) pendingAfter(r state.Range, after tvilling.Identity, limit int) 
 	return ids, more, s.closed
 }
 
-// merge resolves the rows of SQLite and those of the dirty identities, in
-// order, up to where both are known.
+// merge puts the rows of SQLite and those of the dirty identities in order, up
+// to where both are known, and resolves them.
 func (s *Store) merge(rows []row, rowsMore bool, added []row, addedMore bool) step {
-	st := step{more: rowsMore || addedMore, entries: make([]scanned, 0, len(rows)+len(added))}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	st := step{more: rowsMore || addedMore}
+	merged := make([]row, 0, len(rows)+len(added))
 	for len(rows) > 0 || len(added) > 0 {
 		if len(rows) == 0 && rowsMore || len(added) == 0 && addedMore {
 			break // beyond here the other side may have something between
@@ -166,44 +167,54 @@ func (s *Store) merge(rows []row, rowsMore bool, added []row, addedMore bool) st
 		if c >= 0 {
 			added = added[1:]
 		}
+		merged = append(merged, next)
 		st.last = next.id
-		if e, ok := s.entry(next); ok {
+	}
+	s.peek(merged)
+	st.entries = make([]scanned, 0, len(merged))
+	for i := range merged {
+		if e, ok := merged[i].resolve(); ok {
 			st.entries = append(st.entries, e)
 		}
 	}
 	return st
 }
 
-// entry resolves one identity and its twin; it reports false when there is no
-// such identity. s.mu is held.
-func (s *Store) entry(r row) (scanned, bool) {
-	var e scanned
-	rec, err := s.resolve(key{kindIdentity, r.id}, r.identity)
-	if err != nil {
-		e.err = err
-		return e, true
+// peek adds to rows what memory has of them, all of it at one moment. Decoding
+// the rest is left for later, for no commit is visible meanwhile.
+func (s *Store) peek(rows []row) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for i := range rows {
+		r := &rows[i]
+		r.identityIn = s.cache.peek(key{kindIdentity, r.id})
+		r.twinIn = s.cache.peek(key{kindTwin, r.id})
 	}
-	if rec == nil {
+}
+
+// resolve returns the identity and its twin; it reports false when there is
+// no such identity.
+func (r *row) resolve() (e scanned, ok bool) {
+	rec, err := r.identityIn.or(key{kindIdentity, r.id}, r.identity)
+	if rec == nil && err == nil {
 		return e, false
 	}
-	e.Identity = rec.(*state.Identity)
-	rec, err = s.resolve(key{kindTwin, r.id}, r.twin)
-	if err != nil {
-		e.err = err
+	if e.err = err; err != nil {
 		return e, true
 	}
+	e.Identity = rec.(*state.Identity)
+	rec, e.err = r.twinIn.or(key{kindTwin, r.id}, r.twin)
 	if rec != nil {
 		e.Twin = rec.(*state.Twin)
 	}
 	return e, true
 }
 
-// resolve returns a record from memory, or decodes its row.
-func (s *Store) resolve(k key, value []byte) (any, error) {
-	f := s.cache.peek(k)
+// or returns the record that memory has, or else the one of a stored value.
+func (f found) or(k key, value []byte) (any, error) {
 	switch {
 	case f.damaged:
-		return nil, k.damaged("its last change was lost to damage of the journal")
+		return nil, k.damaged(reasonJournal)
 	case f.known:
 		return f.rec, nil
 	case value == nil:

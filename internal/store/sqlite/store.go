@@ -23,9 +23,10 @@ type Store struct {
 	log  *segment.Log
 	pool *pool
 
-	// writer belongs to the write-back goroutine, and to Open and Close while
-	// that does not run.
-	writer *sqlite.Conn
+	// writing is held for a whole round of writing back. It guards writer and
+	// is taken before every other lock.
+	writing sync.Mutex
+	writer  *sqlite.Conn
 	// wake tells the write-back goroutine that there is something to do.
 	wake chan struct{}
 	// progress is closed and replaced (under mu) when records have become
@@ -58,8 +59,8 @@ type Store struct {
 	recent    recent
 	closed    bool
 
-	// segmentTimes holds when the first batch of a segment was committed; the
-	// write-back goroutine owns it.
+	// segmentTimes holds when the first batch after a segment was committed;
+	// the write-back goroutine owns it.
 	segmentTimes map[uint64]int64
 
 	figures figures
@@ -130,7 +131,7 @@ func (s *Store) release() error {
 	if s.log != nil {
 		errs = append(errs, s.log.Close())
 	}
-	return errors.Join(append(errs, s.lock.Close())...)
+	return errors.Join(append(errs, unlock(s.lock), s.lock.Close())...)
 }
 
 // Close writes back what is in memory, so that the next start has nothing to

@@ -97,7 +97,7 @@ func decodeValue(k key, value []byte) (any, error) {
 	switch value[0] {
 	case formatFirst:
 	case formatDamaged:
-		return nil, k.damaged("its last change was lost to damage of the journal")
+		return nil, k.damaged(reasonJournal)
 	default:
 		return nil, &tvilling.Error{
 			Code: tvilling.Unsupported, Op: "read " + k.kind.String(), Subject: k.id.String(),

@@ -76,6 +76,8 @@ func (s *Store) report(was *error, err error) {
 // SQLite has reached with them. It ends early, between two transactions, when
 // quit is closed. It reports whether records are dirty again.
 func (s *Store) round(quit <-chan struct{}) (again bool, err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	s.mu.Lock()
 	keys, at, bytes := s.unwritten, s.visible, s.unapplied
 	s.unwritten = nil
