@@ -157,14 +157,14 @@ func (l *Log) reserveFor(f *file, n int64) error {
 		return l.rollBack(f)
 	}
 	l.reserved = from + size
-	return nil //nolint:nilerr // a full disk was handled above
+	return nil
 }
 
 // trim gives back what is reserved behind the records of the active file. It
 // need not be durable: zeros at the end of a file do no harm.
 func (l *Log) trim() error {
 	if l.reserved <= l.active.size || l.poison != nil {
-		return nil
+		return nil //nolint:nilerr // a poisoned log is left as it is
 	}
 	l.reserved = l.active.size
 	return l.active.handle.Truncate(l.active.size)
