@@ -52,6 +52,33 @@ func TestStuckClient(t *testing.T) {
 	})
 }
 
+// A client that reads slowly but does read is not stuck.
+func TestSlowClient(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := start(t)
+		nc := g.deaf(t, device)
+		const n = 50
+		patch := []byte(strings.Repeat("x", 4000))
+		for v := range int64(n) {
+			g.session(device).c.Desired(v+2, patch)
+		}
+		began := time.Now()
+		var got []byte
+		buf := make([]byte, 4096)
+		for strings.Count(string(got), "$version=") < n || !strings.HasSuffix(string(got), "x") || len(got) < n*4000 {
+			pass(time.Second)
+			k, err := nc.Read(buf)
+			if err != nil {
+				t.Fatalf("after %v and %d bytes: %v", time.Since(began), len(got), err)
+			}
+			got = append(got, buf[:k]...)
+		}
+		if d := time.Since(began); d < 45*time.Second {
+			t.Errorf("the client was not slow: %v", d)
+		}
+	})
+}
+
 // An outbox that is full ends the connection; no version is left out.
 func TestOverflow(t *testing.T) {
 	bubble(t, func(t *testing.T) {

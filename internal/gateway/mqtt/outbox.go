@@ -2,11 +2,16 @@ package mqtt
 
 import (
 	"net"
+	"slices"
 	"time"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/gateway/mqtt/packet"
 )
+
+// writeSize is how much is written at a time. Each piece has its own deadline:
+// a slow client is one that reads, a stuck one does not.
+const writeSize = 64 << 10
 
 // outbox holds the packets that wait to be sent. It is guarded by conn.mu.
 type outbox struct {
@@ -128,17 +133,18 @@ func (c *conn) flush() {
 		c.out.buf, c.out.sending = nil, len(b.b)
 		c.mu.Unlock()
 
-		err := c.write(b.b)
-		c.srv.stats.SentBytes.Add(int64(len(b.b)))
-		giveBuffer(b)
-
-		c.mu.Lock()
-		c.out.sending = 0
-		c.change.Broadcast()
-		c.mu.Unlock()
-		if err != nil {
-			c.shut(sendEnd(err, c.srv.limits.Write))
+		for piece := range slices.Chunk(b.b, writeSize) {
+			if err := c.write(piece); err != nil {
+				c.shut(sendEnd(err, c.srv.limits.Write))
+				break
+			}
+			c.srv.stats.SentBytes.Add(int64(len(piece)))
+			c.mu.Lock()
+			c.out.sending -= len(piece)
+			c.change.Broadcast()
+			c.mu.Unlock()
 		}
+		giveBuffer(b)
 	}
 }
 
