@@ -5,6 +5,7 @@ import common from 'azure-iot-common';
 import { close, desired, deviceClient, open, report, twin } from './support/azure.mjs';
 import { Hub } from './support/hub.mjs';
 import { connect, end, packets } from './support/mqttjs.mjs';
+import { proxy } from './support/proxy.mjs';
 import { within } from './support/time.mjs';
 
 const hub = Hub.of(import.meta.url);
@@ -65,6 +66,28 @@ test('desired changes made while a device was away are not queued; the twin has 
   const changes = await desired(mine);
   await update('away', { n: 3 });
   assert.equal((await changes.next('the next change')).n, 3);
+});
+
+test('the official client gets its changes again after the network was cut, without subscribing again', async (t) => {
+  const device = await hub.device('cut-off');
+  const network = await proxy(t, hub);
+  // The Node client takes a port in the host name; user name and token then have it, too.
+  const connection = hub.connectionString(device).replace(hub.host, network.host);
+  const client = await open(t, deviceClient(hub, connection));
+  const mine = await twin(client);
+  const changes = await desired(mine);
+  await update('cut-off', { n: 1 });
+  assert.equal((await changes.next('the change before the cut')).n, 1);
+
+  await network.connections.next('the first connection');
+  for (let round = 1; round <= 3; round++) {
+    network.cut();
+    await network.connections.next('the next connection');
+    await within(mine.get(), 'the twin, once the client is back');
+    changes.drain(); // the twin just fetched is told to listeners, too
+    await update('cut-off', { n: round + 1 });
+    assert.equal((await changes.next(`the change after cut ${round}`)).n, round + 1);
+  }
 });
 
 test('a second connection of an identity takes over from the first', async (t) => {
