@@ -2,7 +2,12 @@ package device_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"math/big"
 	"net"
 	"strconv"
 	"strings"
@@ -450,4 +455,52 @@ func TestSASToken(t *testing.T) {
 			t.Errorf("SASToken with key %q = %v, want InvalidArgument", bad, err)
 		}
 	}
+}
+
+func TestTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pub, key, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), DNSNames: []string{"hub.test"},
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, pub, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(leaf)
+		for host, want := range map[string]bool{"hub.test": true, "hub.test:8883": true, "other.test": false} {
+			a, b := net.Pipe()
+			served := make(chan struct{})
+			go func() {
+				defer close(served)
+				s := tls.Server(b, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12})
+				defer s.Close()
+				if _, err := s.Read(make([]byte, 1024)); err != nil {
+					return
+				}
+				_, _ = s.Write(packet.Connack{}.Append(nil))
+				_, _ = s.Read(make([]byte, 1024))
+			}()
+			c, err := device.Dial(t.Context(), device.Options{
+				HostName: host, ID: module, Token: "t", TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+				Dial: func(context.Context, string, string) (net.Conn, error) { return a, nil },
+			})
+			if (err == nil) != want {
+				t.Errorf("Dial to %s = %v, want success %t", host, err, want)
+			}
+			if err == nil {
+				_ = c.Close()
+			}
+			<-served
+		}
+	})
 }
