@@ -96,23 +96,22 @@ func (b *bench) dial(ctx context.Context, h *hub, n int, filters ...string) ([]*
 // spread is the i-th of n devices, evenly over the store.
 func (b *bench) spread(i, n int) int { return i * (b.scale.Devices / n) }
 
-// profiled runs f with a profile of the hub's processor time taken from when
-// begin is called, if profiles are wanted.
+// profiled runs f with profiles of the hub's processor time and allocations
+// taken from when begin is called, if profiles are wanted.
 func (b *bench) profiled(h *hub, f func(begin func()) error) error {
 	if b.profile == "" {
 		return f(func() {})
 	}
 	var wg sync.WaitGroup
-	var err error
+	var cpu, allocs error
 	begin := func() {
-		wg.Go(func() {
-			seconds := max(int(b.scale.Measure.Seconds())-1, 1)
-			err = b.saveProfile(h, fmt.Sprintf("profile?seconds=%d", seconds), "cpu")
-		})
+		seconds := max(int(b.scale.Measure.Seconds())-1, 1)
+		wg.Go(func() { cpu = b.saveProfile(h, fmt.Sprintf("profile?seconds=%d", seconds), "cpu") })
+		wg.Go(func() { allocs = b.saveProfile(h, fmt.Sprintf("allocs?seconds=%d", seconds), "allocs") })
 	}
 	ran := f(begin)
 	wg.Wait()
-	return errors.Join(ran, err)
+	return errors.Join(ran, cpu, allocs)
 }
 
 // saveProfile leaves a profile in the directory for them.
@@ -126,8 +125,11 @@ func (b *bench) saveProfile(h *hub, what, kind string) (err error) {
 }
 
 // debug reads below the admin address's /debug/pprof/.
-func (h *hub) debug(what string) (_ []byte, err error) {
-	answer, err := http.Get("http://" + h.admin + "/debug/pprof/" + what) //nolint:noctx // it ends with the hub
+func (h *hub) debug(what string) ([]byte, error) { return h.get("debug/pprof/" + what) }
+
+// get reads from the admin address.
+func (h *hub) get(what string) (_ []byte, err error) {
+	answer, err := http.Get("http://" + h.admin + "/" + what) //nolint:noctx // it ends with the hub
 	if err != nil {
 		return nil, err
 	}

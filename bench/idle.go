@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tvilling/tvilling/bench/load"
@@ -46,6 +48,9 @@ func runIdle(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	m.peak = peak(pid)
+	if err := b.reportRuntime(h); err != nil {
+		return err
+	}
 	if b.profile != "" {
 		for _, kind := range []string{"heap", "goroutine"} {
 			if err := b.saveProfile(h, kind, kind); err != nil {
@@ -57,24 +62,57 @@ func runIdle(ctx context.Context, b *bench) (err error) {
 	return nil
 }
 
+// reportRuntime says what the memory of a hub is for, as its runtime sees it.
+func (b *bench) reportRuntime(h *hub) error {
+	text, err := h.get("metrics")
+	if err != nil {
+		return err
+	}
+	for _, c := range []struct{ metric, name string }{
+		{"heap in use each", "go_memstats_heap_alloc_bytes"},
+		{"heap spans in use each", "go_memstats_heap_inuse_bytes"},
+		{"stacks each", "go_memstats_stack_inuse_bytes"},
+	} {
+		for line := range strings.Lines(string(text)) {
+			rest, ok := strings.CutPrefix(line, c.name+" ")
+			if !ok {
+				continue
+			}
+			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			if err != nil {
+				return err
+			}
+			b.figure(Figure{Metric: c.metric, Value: v / 1024 / float64(b.scale.Idle), Unit: "KiB", Less: true})
+		}
+	}
+	return nil
+}
+
 // settle has a process collect its garbage until it gives no more memory back,
-// and returns the memory it then holds.
+// and returns the memory it then holds. A Go process gives back what it freed
+// in the background, some seconds after two collections.
 func settle(ctx context.Context, pid int, collect func() error) (int64, error) {
-	last := int64(0)
-	for range 20 {
-		if err := collect(); err != nil {
-			return 0, err
+	const enough = 5 // looks without a change
+	last, same := int64(0), 0
+	for range 40 {
+		if same <= 1 {
+			if err := collect(); err != nil {
+				return 0, err
+			}
 		}
 		select {
-		case <-time.After(1500 * time.Millisecond):
+		case <-time.After(time.Second):
 		case <-ctx.Done():
 			return 0, context.Cause(ctx)
 		}
 		now := procValue(pid, "status", "VmRSS:")
-		if last > 0 && now > last-last/200 {
+		if now < last-last/200 || last == 0 {
+			last, same = now, 0
+			continue
+		}
+		if same++; same == enough {
 			return now, nil
 		}
-		last = now
 	}
 	return last, nil
 }

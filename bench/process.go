@@ -122,6 +122,24 @@ func (m *meter) used() (d time.Duration) {
 	return d
 }
 
+// quiet waits until a process has nothing to do.
+func (p *process) quiet(ctx context.Context) error {
+	const look, busy = 500 * time.Millisecond, 20 * time.Millisecond
+	m := p.meter()
+	for range 240 {
+		before := m.used()
+		select {
+		case <-time.After(look):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if m.used()-before <= busy {
+			return nil
+		}
+	}
+	return errors.New("the process had something to do for two minutes")
+}
+
 // family is a process and its children.
 func family(pid int) []int {
 	list := []int{pid}
