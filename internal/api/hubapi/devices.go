@@ -1,6 +1,8 @@
 package hubapi
 
 import (
+	"errors"
+	"log/slog"
 	"strconv"
 
 	"github.com/tvilling/tvilling"
@@ -61,10 +63,24 @@ func (h *Handler) listDevices(c *call) error {
 		return err
 	}
 	list, err := h.Registry.Devices(c.context(), top)
-	if err != nil {
+	if err := h.withoutDamage(c, err); err != nil {
 		return err
 	}
 	return h.identities(c, list)
+}
+
+// withoutDamage lets a list go on without the identities that are damaged: the
+// header tells how many they are, and the log which.
+func (h *Handler) withoutDamage(c *call, err error) error {
+	damage, ok := errors.AsType[registry.Damage](err)
+	if !ok {
+		return err
+	}
+	c.w.Header().Set(DamagedHeader, strconv.Itoa(len(damage)))
+	for _, err := range damage {
+		c.log(h.logger, slog.LevelError, "damaged identity left out of a list", errorAttr(err))
+	}
+	return nil
 }
 
 // top reads the query string's top; 0 when there is none or it is out of range.
@@ -90,7 +106,7 @@ func (h *Handler) listModules(c *call) error {
 		return err
 	}
 	list, err := h.Registry.Modules(c.context(), id.Device)
-	if err != nil {
+	if err := h.withoutDamage(c, err); err != nil {
 		return err
 	}
 	return h.identities(c, list)

@@ -1,7 +1,6 @@
 package hubapi
 
 import (
-	"context"
 	"strings"
 
 	"github.com/tvilling/tvilling"
@@ -24,7 +23,7 @@ func (h *Handler) pageDevices(c *call) error {
 		top = registry.MaxList
 	}
 	prefix := c.query.Get("prefix")
-	list, more, err := h.page(c.context(), tvilling.DeviceID(c.query.Get("after")), prefix, top)
+	list, more, err := h.page(c, tvilling.DeviceID(c.query.Get("after")), prefix, top)
 	if err != nil {
 		return err
 	}
@@ -47,13 +46,13 @@ func (h *Handler) pageDevices(c *call) error {
 
 // page returns up to top devices whose ids begin with prefix, after one, and
 // whether there are more.
-func (h *Handler) page(ctx context.Context, after tvilling.DeviceID, prefix string, top int) ([]registry.View, bool, error) {
+func (h *Handler) page(c *call, after tvilling.DeviceID, prefix string, top int) ([]registry.View, bool, error) {
 	list := make([]registry.View, 0, min(top, 128))
 	if string(after) < prefix {
 		// Ids are in bytewise order, so those with the prefix follow it; the
 		// prefix itself may be the first.
 		after = tvilling.DeviceID(prefix)
-		v, err := h.Registry.Get(ctx, tvilling.Device(after))
+		v, err := h.Registry.Get(c.context(), tvilling.Device(after))
 		switch code := tvilling.CodeOf(err); code {
 		case "":
 			list = append(list, v)
@@ -63,8 +62,8 @@ func (h *Handler) page(ctx context.Context, after tvilling.DeviceID, prefix stri
 		}
 	}
 	// One more than asked for tells whether there is a next page.
-	rest, err := h.Registry.Page(ctx, after, min(top+1-len(list), registry.MaxList))
-	if err != nil {
+	rest, err := h.Registry.Page(c.context(), after, min(top+1-len(list), registry.MaxList))
+	if err := h.withoutDamage(c, err); err != nil {
 		return nil, false, err
 	}
 	full := len(rest) == registry.MaxList // the service gives no more at once

@@ -2,6 +2,7 @@ package hubapi
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"log/slog"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/query"
+	"github.com/tvilling/tvilling/internal/hub/registry"
 	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/hub/twin"
 )
@@ -140,9 +142,15 @@ func (h *Handler) rows(ctx context.Context, q *query.Query) query.Rows {
 func (h *Handler) twinsOf(ctx context.Context, q *query.Query, device tvilling.DeviceID, after tvilling.Identity) iter.Seq2[twin.View, error] {
 	return func(yield func(twin.View, error) bool) {
 		ids, err := h.candidates(ctx, q, device)
-		if err != nil {
+		damage, ok := errors.AsType[registry.Damage](err)
+		if err != nil && !ok {
 			yield(twin.View{}, err)
 			return
+		}
+		for _, err := range damage {
+			if !yield(twin.View{}, err) {
+				return
+			}
 		}
 		for _, id := range ids {
 			if id.Compare(after) <= 0 {
@@ -180,12 +188,9 @@ func (h *Handler) candidates(ctx context.Context, q *query.Query, device tvillin
 	if tvilling.CodeOf(err) == tvilling.DeviceNotFound {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
 	ids := make([]tvilling.Identity, len(list))
 	for i, v := range list {
 		ids[i] = v.ID
 	}
-	return ids, nil
+	return ids, err
 }

@@ -90,6 +90,17 @@ func (h *Hub) Restart() {
 	h.start()
 }
 
+// Fail starts a stopped hub that is not to come up, and returns why it does not.
+func (h *Hub) Fail() error {
+	h.t.Helper()
+	a, err := app.New(h.t.Context(), h.opt)
+	if err == nil {
+		err = a.Close()
+		h.t.Fatalf("the hub starts; want it to refuse (closed: %v)", err)
+	}
+	return err
+}
+
 // App is the hub itself.
 func (h *Hub) App() *app.App { return h.app }
 

@@ -154,10 +154,11 @@ func (tx *Tx) Setting(name string) ([]byte, error) {
 }
 
 // Modules returns the identity records of a device's modules, ascending by id.
+// Whether their twins are damaged does not matter.
 func (tx *Tx) Modules(device tvilling.DeviceID) ([]*state.Identity, error) {
 	found := make(map[tvilling.Identity]*state.Identity)
 	for e, err := range tx.r.c.opt.Store.Scan(context.Background(), state.Range{Kind: state.Modules, Device: device}) {
-		if err != nil {
+		if err != nil && e.Identity == nil {
 			return nil, err
 		}
 		found[e.Identity.ID] = e.Identity

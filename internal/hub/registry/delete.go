@@ -10,11 +10,15 @@ import (
 
 // Delete removes an identity with its twin and session, and a device with all
 // of its modules; their connections are closed. Deleting a companion module is
-// remembered as the device's opt-out.
+// remembered as the device's opt-out. What is damaged can be deleted too, unless
+// the condition is an etag that cannot be compared any more.
 func (s *Service) Delete(ctx context.Context, id tvilling.Identity, match tvilling.Match, actor string) error {
 	op := "delete " + kind(id)
 	return s.commit.Do(ctx, func(tx *commit.Tx) error {
 		rec, err := tx.Identity(id)
+		if tvilling.CodeOf(err) == tvilling.Corrupt && match.Allows("") {
+			rec, err = s.remains(id), nil
+		}
 		if err != nil {
 			return err
 		}
@@ -29,6 +33,13 @@ func (s *Service) Delete(ctx context.Context, id tvilling.Identity, match tvilli
 		}
 		return s.deleteDevice(tx, rec, actor)
 	})
+}
+
+// remains is what is known of an identity whose record is damaged. If it was a
+// disabled device, one too many stays in the count of those.
+func (s *Service) remains(id tvilling.Identity) *state.Identity {
+	rule := s.companion.Load()
+	return &state.Identity{ID: id, Companion: rule != nil && id.Module == rule.Module}
 }
 
 func (s *Service) deleteDevice(tx *commit.Tx, rec *state.Identity, actor string) error {

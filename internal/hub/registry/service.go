@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync/atomic"
 	"time"
@@ -123,7 +124,7 @@ func (s *Service) view(ctx context.Context, rec *state.Identity) (View, error) {
 		return v, nil
 	}
 	kept, err := s.store.Session(ctx, rec.ID)
-	if err != nil {
+	if err != nil && tvilling.CodeOf(err) != tvilling.Corrupt { // a damaged one tells nothing
 		return View{}, err
 	}
 	if kept != nil {
@@ -132,8 +133,19 @@ func (s *Service) view(ctx context.Context, rec *state.Identity) (View, error) {
 	return v, nil
 }
 
+// Damage is the error of a list that leaves out damaged identities: what is
+// wrong with each of them. The others are returned beside it.
+type Damage []error
+
+// Error describes the damage.
+func (d Damage) Error() string { return errors.Join(d...).Error() }
+
+// Unwrap returns the errors of the damaged identities.
+func (d Damage) Unwrap() []error { return d }
+
 // Devices returns the first devices by id, at most top of them; a top outside
-// 1 to 1000 means 1000 (wire §4.2).
+// 1 to 1000 means 1000 (wire §4.2). The error may be a [Damage], as for every
+// list.
 func (s *Service) Devices(ctx context.Context, top int) ([]View, error) {
 	return s.Page(ctx, "", top)
 }
@@ -156,17 +168,26 @@ func (s *Service) Modules(ctx context.Context, d tvilling.DeviceID) ([]View, err
 
 func (s *Service) list(ctx context.Context, r state.Range, top int) ([]View, error) {
 	list := []View{}
+	var damage Damage
 	for e, err := range s.store.Scan(ctx, r) {
-		if err != nil {
+		var v View
+		if e.Identity != nil { // what may be wrong with its twin does not matter
+			v, err = s.view(ctx, e.Identity)
+		}
+		switch {
+		case err == nil:
+			list = append(list, v)
+		case tvilling.CodeOf(err) == tvilling.Corrupt:
+			damage = append(damage, err)
+		default:
 			return nil, err
 		}
-		v, err := s.view(ctx, e.Identity)
-		if err != nil {
-			return nil, err
-		}
-		if list = append(list, v); len(list) == top {
+		if len(list) == top || len(damage) == MaxList {
 			break
 		}
+	}
+	if len(damage) > 0 {
+		return list, damage
 	}
 	return list, nil
 }

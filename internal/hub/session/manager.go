@@ -82,6 +82,10 @@ func (m *Manager) Open(ctx context.Context, o Options, c Client) (s *Session, pr
 	s = &Session{m: m, opt: o, client: c, opened: now}
 	s.activity.Store(now)
 	kept, err := m.store.Session(ctx, o.ID)
+	if tvilling.CodeOf(err) == tvilling.Corrupt && o.Clean {
+		// What it was cannot be told, and is to be forgotten anyway.
+		kept, err = &state.Session{Present: true}, nil
+	}
 	if err != nil {
 		return nil, false, err
 	}

@@ -134,7 +134,7 @@ func (s *Session) record(tx *commit.Tx) (*state.Session, error) {
 		return nil, err
 	}
 	old, err := tx.Session(s.opt.ID)
-	if err != nil {
+	if err != nil && (tvilling.CodeOf(err) != tvilling.Corrupt || !s.opt.Clean) {
 		return nil, err
 	}
 	rec := &state.Session{ID: s.opt.ID}

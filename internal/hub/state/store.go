@@ -85,7 +85,8 @@ type Store interface {
 	// Scan yields the identities of a range with their twins. It sees every
 	// batch committed before it began and reads in short steps, so it may
 	// also see later ones. A corrupt entry is yielded as an error, after which
-	// the scan goes on; the consumer decides whether to stop.
+	// the scan goes on; the consumer decides whether to stop. When the twin
+	// alone is corrupt the entry has its identity beside the error.
 	Scan(ctx context.Context, r Range) iter.Seq2[Entry, error]
 
 	// Changes yields the journal after a sequence, oldest first, up to the

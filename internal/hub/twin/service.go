@@ -74,7 +74,7 @@ func (s *Service) view(ctx context.Context, rec *state.Identity, t *state.Twin) 
 		return v, nil
 	}
 	kept, err := s.store.Session(ctx, t.ID)
-	if err != nil {
+	if err != nil && tvilling.CodeOf(err) != tvilling.Corrupt { // a damaged one tells nothing
 		return View{}, err
 	}
 	if kept != nil {

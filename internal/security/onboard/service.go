@@ -126,7 +126,7 @@ func (s *Service) adopt(ctx context.Context) error {
 
 	slots := make(chan struct{}, inFlight)
 	for e, err := range s.store.Scan(ctx, state.Range{Kind: state.Devices}) {
-		if err != nil {
+		if err != nil && e.Identity == nil {
 			s.seen.Add(1)
 			s.failed.Add(1)
 			s.log.WarnContext(ctx, "device skipped in adoption", "error", err)
