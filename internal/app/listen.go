@@ -50,7 +50,13 @@ func (a *App) defaultHTTPS(ctx context.Context) ([]string, error) {
 }
 
 func (a *App) bind(ctx context.Context, flag, address string) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	conf := net.ListenConfig{}
+	if flag == "mqtt" {
+		// MQTT has its own keep-alive; probing every idle device would only
+		// wake it up.
+		conf.KeepAlive = -1
+	}
+	l, err := conf.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s for %s: %w%s", address, flag, err, remedy(flag, address, err))
 	}
