@@ -83,11 +83,11 @@ test/interop/node_modules/.package-lock.json: test/interop/package.json test/int
 
 .PHONY: crash
 crash: ## kill -9 under load, CRASH_RUNS (200) times
-	TVILLING_CRASH_RUNS=$(CRASH_RUNS) $(GO) test -count=1 -timeout=60m -run=Crash ./...
+	TVILLING_CRASH_RUNS=$(CRASH_RUNS) $(GO) test -count=1 -timeout=60m -run=Crash ./test/crash/ ./internal/store/...
 
 .PHONY: soak
 soak: ## a hub under load for SOAK_TIME (10m) with ceilings on heap and goroutines
-	TVILLING_SOAK_TIME=$(SOAK_TIME) $(GO) test -count=1 -timeout=0 -run=Soak -v ./...
+	TVILLING_SOAK_TIME=$(SOAK_TIME) $(GO) test -count=1 -timeout=0 -run=Soak -v ./test/soak/
 
 .PHONY: bench
 bench: ## the hub's figures beside those of its peers and of the machine (see docs/benchmarks.md)
