@@ -75,7 +75,8 @@ func New(ctx context.Context, o Options) (*Committer, error) {
 // Submit queues apply. It waits while the queue is full. done is called once,
 // in order of submission, from the committer's goroutine: with nil after what
 // apply did is durable, or with the error that refused it, in which case
-// nothing of it remains. done must not block and must not call Submit or Do.
+// nothing of it remains. Once the committer has stopped any goroutine may call
+// it, to refuse. done must not block and must not call Submit or Do.
 func (c *Committer) Submit(apply func(*Tx) error, done func(error)) {
 	ch := &change{apply: apply, done: done}
 	c.waiting.Add(1)
@@ -87,6 +88,12 @@ func (c *Committer) Submit(apply func(*Tx) error, done func(error)) {
 	}
 	select {
 	case c.queue <- ch:
+		select {
+		case <-c.stopped:
+			// Run may have looked at the queue for the last time before.
+			c.empty()
+		default:
+		}
 	case <-c.stopped:
 		c.refuse(ch)
 	}
@@ -142,6 +149,11 @@ func (c *Committer) Run(ctx context.Context) {
 // drain refuses later changes and answers those already queued.
 func (c *Committer) drain() {
 	close(c.stopped)
+	c.empty()
+}
+
+// empty refuses what is queued.
+func (c *Committer) empty() {
 	for {
 		select {
 		case ch := <-c.queue:

@@ -281,3 +281,30 @@ func BenchmarkCommit(b *testing.B) {
 	stop()
 	runs.Wait()
 }
+
+// Whatever is submitted while the committer stops is answered, too.
+func TestStoppingAnswersEverybody(t *testing.T) {
+	for range 300 {
+		c, err := commit.New(t.Context(), commit.Options{Store: memory.New()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running, answered sync.WaitGroup
+		running.Go(func() { c.Run(ctx) })
+		for range 8 {
+			running.Go(func() {
+				for range 20 {
+					answered.Add(1)
+					c.Submit(put("d"), func(error) { answered.Done() })
+				}
+			})
+		}
+		stop()
+		running.Wait()
+		answered.Wait()
+		if n := c.Waiting(); n != 0 {
+			t.Fatalf("%d changes wait in a committer that has stopped", n)
+		}
+	}
+}

@@ -173,6 +173,12 @@ func (s *Service) enqueue(k Kind, msgs []*tvilling.Message, done func(error)) {
 	}
 	select {
 	case l.queue <- g:
+		select {
+		case <-s.stopped:
+			// Run may have looked at the queue for the last time before.
+			l.drain()
+		default:
+		}
 	case <-s.stopped:
 		l.refuse(g)
 	}
