@@ -25,6 +25,7 @@ type Hub struct {
 	opt  app.Options
 	app  *app.App
 	stop func() error
+	wait func() error
 
 	// Data is the hub's data directory; it outlives restarts.
 	Data string
@@ -63,6 +64,7 @@ func (h *Hub) start() {
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- a.Run(ctx, app.Hooks{Ready: func() { close(ready) }}) }()
 	h.stop = func() error { cancel(); return <-ended }
+	h.wait = func() error { defer cancel(); return <-ended }
 	select {
 	case <-ready:
 	case err := <-ended:
@@ -88,6 +90,13 @@ func (h *Hub) Restart() {
 		h.Stop()
 	}
 	h.start()
+}
+
+// Ended waits for a hub that ends by itself, and returns why it did.
+func (h *Hub) Ended() error {
+	h.t.Helper()
+	h.stop = nil
+	return h.wait()
 }
 
 // Fail starts a stopped hub that is not to come up, and returns why it does not.
