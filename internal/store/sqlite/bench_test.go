@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,8 +39,9 @@ func benchTwin(n int, version int64) *state.Twin {
 // fleet opens a store with benchTwins devices, all of them in SQLite.
 func fleet(b *testing.B, o sqlite.Options) *sqlite.Store {
 	b.Helper()
-	dir := b.TempDir()
-	o.Dir = dir
+	if o.Dir == "" {
+		o.Dir = b.TempDir()
+	}
 	s, err := sqlite.Open(b.Context(), o)
 	if err != nil {
 		b.Fatal(err)
@@ -92,6 +94,7 @@ func benchCommit(b *testing.B, inFlight int) {
 	left.Store(int64(b.N))
 	latencies := make([][]time.Duration, inFlight)
 	b.ReportAllocs()
+	before := cpuTime(b)
 	b.ResetTimer()
 	var callers sync.WaitGroup
 	for c := range inFlight {
@@ -120,15 +123,27 @@ func benchCommit(b *testing.B, inFlight int) {
 	}
 	callers.Wait()
 	b.StopTimer()
+	used := cpuTime(b) - before
 	close(queue)
 	committer.Wait()
 	all := slices.Sorted(slices.Values(slices.Concat(latencies...)))
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "docs/s")
+	b.ReportMetric(float64(used.Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
 	b.ReportMetric(float64(all[len(all)/2].Microseconds()), "p50-µs")
 	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-µs")
 	st := s.Stats()
 	b.ReportMetric(float64(st.StallTime.Milliseconds()), "stall-ms")
 	b.ReportMetric(float64(st.WriteBackRows)/float64(b.N), "rows/op")
+}
+
+// cpuTime returns the processor time of this process.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func commitRounds(s *sqlite.Store, queue <-chan request) {
@@ -217,19 +232,46 @@ func BenchmarkScan(b *testing.B) {
 }
 
 // BenchmarkOpen measures a start: of an empty store, of a fleet that was
-// closed, and of a fleet whose process was killed with a journal to replay.
+// closed, and of one whose process was killed with 20,000 updates to replay.
 func BenchmarkOpen(b *testing.B) {
-	b.Run("empty", func(b *testing.B) {
+	start := func(b *testing.B, dir func() string) {
 		for b.Loop() {
-			s, err := sqlite.Open(b.Context(), sqlite.Options{Dir: b.TempDir()})
+			b.StopTimer()
+			d := dir()
+			b.StartTimer()
+			s, err := sqlite.Open(b.Context(), sqlite.Options{Dir: d})
 			if err != nil {
 				b.Fatal(err)
 			}
 			b.StopTimer()
-			if err := s.Close(); err != nil {
+			if err := s.Abandon(); err != nil {
 				b.Fatal(err)
 			}
 			b.StartTimer()
 		}
-	})
+	}
+	b.Run("empty", func(b *testing.B) { start(b, b.TempDir) })
+	dir := b.TempDir()
+	if err := fleet(b, sqlite.Options{Dir: dir}).Close(); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("closed", func(b *testing.B) { start(b, func() string { return copyDir(b, dir) }) })
+	s, err := sqlite.Open(b.Context(), sqlite.Options{Dir: dir})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for n := 0; n < 20_000; n += 100 {
+		var batch state.Batch
+		for i := n; i < n+100; i++ {
+			w := benchTwin(i*7%benchTwins, 3)
+			batch.Writes = append(batch.Writes, state.Write{ID: w.ID, Twin: w})
+		}
+		if err := s.Commit(context.Background(), &batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := s.Abandon(); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("killed", func(b *testing.B) { start(b, func() string { return copyDir(b, dir) }) })
 }

@@ -30,10 +30,7 @@ func (s *Store) Commit(ctx context.Context, b *state.Batch) error {
 	first, err := s.log.Append(records)
 	s.figures.observeAppend(time.Since(start))
 	if err != nil {
-		if tvilling.CodeOf(err) == tvilling.Unavailable {
-			s.figures.refused.Add(1)
-		}
-		return err
+		return s.refuseAppend(err)
 	}
 	size := int64(0)
 	for _, p := range records {
@@ -41,6 +38,20 @@ func (s *Store) Commit(ctx context.Context, b *state.Batch) error {
 	}
 	s.install(writes, b.Changes, first+uint64(len(records))-1, size)
 	return nil
+}
+
+// refuseAppend gives an error of the journal the code that the contract has
+// for it: what is too large for the journal is not kept either.
+func (s *Store) refuseAppend(err error) error {
+	switch tvilling.CodeOf(err) {
+	case tvilling.Unavailable:
+	case tvilling.TooLarge, tvilling.InvalidArgument:
+		err = &tvilling.Error{Code: tvilling.Unavailable, Op: "commit", Message: tvilling.MessageOf(err), Err: err}
+	default:
+		return err
+	}
+	s.figures.refused.Add(1)
+	return err
 }
 
 // recordOverhead is about what the journal adds to a record.

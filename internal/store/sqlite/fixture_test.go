@@ -169,7 +169,7 @@ func unpack(t *testing.T, file, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it is only read
 	z, err := gzip.NewReader(f)
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func unpack(t *testing.T, file, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	for r := tar.NewReader(z); ; {
 		h, err := r.Next()
 		if err == io.EOF {

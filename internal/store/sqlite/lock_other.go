@@ -4,8 +4,8 @@ package sqlite
 
 import "os"
 
-// tryLock does nothing: the journal's own lock and SQLite's keep a second
-// process out where there is no flock.
+// tryLock does nothing: where there is no flock, nothing but its owner keeps a
+// second process out of the directory.
 func tryLock(*os.File) error { return nil }
 
 // unlock does nothing either.

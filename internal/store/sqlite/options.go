@@ -21,7 +21,7 @@ type Options struct {
 	// 128 MiB.
 	CacheBytes int64
 	// DirtyBytes bounds the memory for records that SQLite does not hold yet;
-	// default 96 MiB. Writing back begins at half of it; at the bound commits
+	// default 128 MiB. Writing back begins at half of it; at the bound commits
 	// wait, or are refused while writing back fails.
 	DirtyBytes int64
 	// WriteBackAfter is how long a record waits for more changes before it is
@@ -55,7 +55,7 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.CacheBytes = orDefault(o.CacheBytes, 128<<20)
-	o.DirtyBytes = orDefault(o.DirtyBytes, 96<<20)
+	o.DirtyBytes = orDefault(o.DirtyBytes, 128<<20)
 	o.WriteBackAfter = orDefault(o.WriteBackAfter, 10*time.Second)
 	o.ReplayBytes = orDefault(o.ReplayBytes, 128<<20)
 	o.HistoryAge = orDefault(o.HistoryAge, 7*24*time.Hour)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/tvilling/tvilling"
 	"zombiezen.com/go/sqlite"
@@ -30,6 +31,7 @@ const (
 	checkpointPages = 1000
 	writerCacheKiB  = 32 << 10
 	readerCacheKiB  = 8 << 10
+	busyTimeout     = 10 * time.Second
 )
 
 // openWriter opens the database for the one goroutine that writes, makes it
@@ -54,6 +56,9 @@ func openWriter(path string) (*sqlite.Conn, error) {
 }
 
 func prepareWriter(conn *sqlite.Conn, path string) error {
+	// Somebody may look at the file with another program; writing back waits
+	// for that, but not for ever.
+	conn.SetBusyTimeout(busyTimeout)
 	id, err := queryInt(conn, "PRAGMA application_id")
 	if err != nil {
 		return dbError("open store", path, err)
@@ -155,6 +160,9 @@ func dbError(op, path string, err error) error {
 		e.Message = "There is no space left for the database; free some."
 	case sqlite.ResultIOErr, sqlite.ResultCantOpen, sqlite.ResultPerm, sqlite.ResultReadOnly:
 		e.Message = "The database file cannot be used; see the cause."
+	case sqlite.ResultBusy:
+		e.Code = tvilling.Unavailable
+		e.Message = "Another program keeps the database locked; close it."
 	default:
 		e.Message = "The database failed; see the cause."
 	}

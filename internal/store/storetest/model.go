@@ -151,13 +151,14 @@ func (m *model) commit(t *rapid.T) {
 
 func (m *model) read(t *rapid.T) {
 	ctx, i := context.Background(), modelIDs.Draw(t, "id")
-	same(t, "Identity", i, m.s.Identity, m.ref.Identity, ctx)
-	same(t, "Twin", i, m.s.Twin, m.ref.Twin, ctx)
-	same(t, "Session", i, m.s.Session, m.ref.Session, ctx)
-	same(t, "Setting", modelSettings.Draw(t, "setting"), m.s.Setting, m.ref.Setting, ctx)
+	same(ctx, t, "Identity", i, m.s.Identity, m.ref.Identity)
+	same(ctx, t, "Twin", i, m.s.Twin, m.ref.Twin)
+	same(ctx, t, "Session", i, m.s.Session, m.ref.Session)
+	same(ctx, t, "Setting", modelSettings.Draw(t, "setting"), m.s.Setting, m.ref.Setting)
 }
 
-func same[K, V any](t *rapid.T, name string, k K, got, want func(context.Context, K) (V, error), ctx context.Context) {
+// same compares what two stores return for a key.
+func same[K, V any](ctx context.Context, t *rapid.T, name string, k K, got, want func(context.Context, K) (V, error)) {
 	w, err := want(ctx, k)
 	if err != nil {
 		t.Fatal(err)
