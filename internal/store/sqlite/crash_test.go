@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"strconv"
@@ -59,9 +60,7 @@ func (c *crasher) commit(t *rapid.T) {
 		if c.doubt != nil {
 			t.Fatal("a commit after a failed fsync is accepted")
 		}
-		for name, v := range batch {
-			c.want[name] = v
-		}
+		maps.Copy(c.want, batch)
 	case tvilling.Unavailable:
 		// Nothing is kept, now or after a crash.
 	default:
@@ -103,9 +102,7 @@ func (c *crasher) crash(t *rapid.T) {
 			t.Fatalf("%d of the %d records of a batch are kept", kept, len(c.doubt))
 		}
 		if kept > 0 {
-			for name, v := range c.doubt {
-				c.want[name] = v
-			}
+			maps.Copy(c.want, c.doubt)
 		}
 		c.doubt = nil
 	}

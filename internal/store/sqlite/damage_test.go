@@ -135,6 +135,9 @@ func checkDamagedScan(t *testing.T, s *sqlite.Store, subject string) {
 	for e, err := range s.Scan(t.Context(), state.Range{}) {
 		if err != nil {
 			refused = append(refused, err.Error())
+			if known := e.Identity != nil && e.Identity.ID == id("b", ""); known != (subject == "twin b") {
+				t.Errorf("a scan over a damaged %s yields identity %v beside the error", subject, e.Identity)
+			}
 			continue
 		}
 		names = append(names, e.Identity.ID.String())
@@ -149,6 +152,30 @@ func checkDamagedScan(t *testing.T, s *sqlite.Store, subject string) {
 		if got != "a b c" || len(refused) != 0 {
 			t.Errorf("a scan beside a damaged %s yields %q and refuses %q", subject, got, refused)
 		}
+	}
+}
+
+// TestDamagedDeleted demands that a damaged record can be deleted and its
+// identity be made anew.
+func TestDamagedDeleted(t *testing.T) {
+	t.Parallel()
+	dir := closed(t)
+	for _, table := range []string{"identity", "twin", "session"} {
+		overwrite(t, dir, table+" WHERE device = 'b'", []byte("nonsense"))
+	}
+	s := open(t, sqlite.Options{Dir: dir})
+	for range 2 {
+		commit(t, s, &state.Batch{Writes: []state.Write{{ID: id("b", ""), Delete: true}}})
+		if got := version(t, s, "b"); got != 0 {
+			t.Errorf("a deleted device has version %d", got)
+		}
+		if err := s.WriteBack(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(t, s, &state.Batch{Writes: device("b", 9)})
+	if got := version(t, s, "b"); got != 9 {
+		t.Errorf("a device made anew has version %d, want 9", got)
 	}
 }
 
