@@ -76,15 +76,20 @@ func (b *bench) loadedHub(ctx context.Context) (*hub, error) {
 	return b.startHub(ctx, data)
 }
 
-// dial connects devices of the filled store, spread over all of it.
+// dial connects n devices of the filled store, spread over all of it.
 func (b *bench) dial(ctx context.Context, h *hub, n int, filters ...string) ([]*load.Conn, error) {
+	return b.dialSome(ctx, h, 0, n, n, filters...)
+}
+
+// dialSome connects n of the devices that dial would connect for a total.
+func (b *bench) dialSome(ctx context.Context, h *hub, from, n, total int, filters ...string) ([]*load.Conn, error) {
 	conf, err := trust(h.data)
 	if err != nil {
 		return nil, err
 	}
 	expires := time.Now().Add(24 * time.Hour)
 	return load.DialAll(ctx, n, func(i int) (load.DialOptions, error) {
-		id := string(deviceID(b.spread(i, n)))
+		id := string(deviceID(b.spread(from+i, total)))
 		token, err := auth.Sign("localhost/devices/"+id, deviceKey(id), "", expires)
 		return load.DialOptions{
 			Addr: h.mqtt, TLS: conf, ClientID: id, Username: "localhost/" + id + "/?api-version=2021-04-12",
