@@ -25,7 +25,10 @@ func (s *Store) Commit(ctx context.Context, b *state.Batch) error {
 	if err != nil {
 		return err
 	}
-	records := payloads(d, writes, b.Changes)
+	records, buf := payloads(s.scratch[:0], d, writes, b.Changes)
+	if cap(buf) <= keepScratch {
+		s.scratch = buf
+	}
 	start := time.Now()
 	first, err := s.log.Append(records)
 	s.figures.observeAppend(time.Since(start))
@@ -53,6 +56,9 @@ func (s *Store) refuseAppend(err error) error {
 	s.figures.refused.Add(1)
 	return err
 }
+
+// keepScratch is the largest buffer for encoding that is kept between commits.
+const keepScratch = 4 << 20
 
 // recordOverhead is about what the journal adds to a record.
 const recordOverhead = 28
@@ -229,6 +235,11 @@ func changeSize(c *state.Change) int64 {
 func (r *recent) add(changes []state.Change) {
 	for i := range changes {
 		r.bytes += changeSize(&changes[i])
+	}
+	if len(r.changes)+len(changes) > cap(r.changes) {
+		// Growing by append would copy all of it every few batches, since what
+		// is dropped in front is not used again.
+		r.changes = append(make([]state.Change, 0, 2*(len(r.changes)+len(changes))), r.changes...)
 	}
 	r.changes = append(r.changes, changes...)
 	drop := 0

@@ -80,7 +80,8 @@ func SealFormat(kindNumber uint8, id tvilling.Identity, format byte, fields []by
 // EncodeBatch and DecodeRecord are the journal's form.
 func EncodeBatch(b *state.Batch) ([][]byte, error) {
 	writes, err := reduce(b.Writes)
-	return payloads(directory{time: 1}, writes, b.Changes), err
+	records, _ := payloads(nil, directory{time: 1}, writes, b.Changes)
+	return records, err
 }
 
 func DecodeRecord(b []byte) (write bool, change *state.Change, err error) {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/state"
@@ -75,8 +76,8 @@ func (r *reader) key() key {
 }
 
 // payloads returns the records of a batch; time, head and last of d are used.
-// They share one buffer.
-func payloads(d directory, writes []write, changes []state.Change) [][]byte {
+// They lie in a buffer that dst has grown into.
+func payloads(dst []byte, d directory, writes []write, changes []state.Change) (out [][]byte, buf []byte) {
 	ends := make([]int, 0, 1+len(writes)+len(changes))
 	size := 64
 	for _, w := range writes {
@@ -85,7 +86,7 @@ func payloads(d directory, writes []write, changes []state.Change) [][]byte {
 	for i := range changes {
 		size += 160 + len(changes[i].Body)
 	}
-	b := append(make([]byte, 0, size), tagDirectory, journalFormat)
+	b := append(slices.Grow(dst, size), tagDirectory, journalFormat)
 	b = binary.AppendVarint(b, d.time)
 	b = binary.AppendUvarint(b, d.head)
 	b = binary.AppendUvarint(b, d.last)
@@ -115,13 +116,13 @@ func payloads(d directory, writes []write, changes []state.Change) [][]byte {
 		b = appendChange(b, &changes[i])
 		ends = append(ends, len(b))
 	}
-	out := make([][]byte, len(ends))
+	out = make([][]byte, len(ends))
 	start := 0
 	for i, end := range ends {
 		out[i] = b[start:end:end]
 		start = end
 	}
-	return out
+	return out, b
 }
 
 func appendChange(b []byte, c *state.Change) []byte {

@@ -64,6 +64,9 @@ type Store struct {
 	segmentTimes map[uint64]int64
 
 	figures figures
+
+	// scratch is what Commit encodes into, one call at a time.
+	scratch []byte
 }
 
 var _ state.Store = (*Store)(nil)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"sync"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/state"
@@ -41,15 +42,21 @@ type (
 	}
 )
 
+// keyTexts holds buffers for the keys of checksums, which would be allocated
+// one by one otherwise.
+var keyTexts = sync.Pool{New: func() any { return new([320]byte) }}
+
 // checksum returns the CRC-32C of a value under its key.
 func checksum(k key, value []byte) uint32 {
-	var scratch [320]byte
-	b := append(scratch[:0], byte(k.kind))
+	text := keyTexts.Get().(*[320]byte)
+	b := append(text[:0], byte(k.kind))
 	b = append(b, k.id.Device...)
 	b = append(b, 0)
 	b = append(b, k.id.Module...)
 	b = append(b, 0)
-	return crc32.Update(crc32.Checksum(b, castagnoli), castagnoli, value)
+	sum := crc32.Update(crc32.Checksum(b, castagnoli), castagnoli, value)
+	keyTexts.Put(text)
+	return sum
 }
 
 func appendChecksum(dst []byte, sum uint32) []byte {
