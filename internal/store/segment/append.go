@@ -133,6 +133,9 @@ func (l *Log) rollBack(f *file) error {
 // the zeros cost more than the growing does (see the benchmark).
 const reserveLimit = 32 << 10
 
+// zeros is what space is reserved with.
+var zeros [256 << 10]byte
+
 // reserveFor writes zeros ahead when a small append of n bytes finds none to
 // overwrite. The sync of that append makes them durable, too. When there is no
 // space for them the append goes on without.
@@ -145,9 +148,14 @@ func (l *Log) reserveFor(f *file, n int64) error {
 	if from+size < f.size+n {
 		return nil
 	}
-	written, err := f.handle.WriteAt(make([]byte, size), from)
-	if err == nil && int64(written) < size {
-		err = io.ErrShortWrite
+	var err error
+	for off := from; off < from+size && err == nil; {
+		var n int
+		want := min(int64(len(zeros)), from+size-off)
+		if n, err = f.handle.WriteAt(zeros[:want], off); err == nil && int64(n) < want {
+			err = io.ErrShortWrite
+		}
+		off += want
 	}
 	if err != nil && !noSpace(err) {
 		return l.poisoned("reserve", f, err)
