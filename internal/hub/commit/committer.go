@@ -181,6 +181,7 @@ func (c *Committer) fill(round []*change) []*change {
 func (c *Committer) commit(round []*change) error {
 	r := &work{c: c, counters: c.counters, sequence: c.sequence, staged: make(map[tvilling.Identity]*staged, len(round))}
 	// A clock set back must not make stamps go back.
+	r.batch = state.Batch{Writes: make([]state.Write, 0, len(round)+1), Changes: make([]state.Change, 0, len(round))}
 	r.now = max(time.Now().UnixNano(), c.last)
 	for _, ch := range round {
 		r.run(ch)
