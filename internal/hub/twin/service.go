@@ -5,9 +5,11 @@
 package twin
 
 import (
+	"bytes"
 	"context"
 	"iter"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -125,13 +127,21 @@ func deviceDocument(id tvilling.Identity, t *state.Twin) ([]byte, error) {
 	if t == nil {
 		return nil, notFound("read twin", id)
 	}
-	b := make([]byte, 0, 64+2*len(t.Desired)+2*len(t.Reported))
-	b = append(b, `{"desired":`...)
+	scratch := documents.Get().(*[]byte)
+	b := append((*scratch)[:0], `{"desired":`...)
 	b = t.Desired.AppendJSON(b, doc.Form{Version: true})
 	b = append(b, `,"reported":`...)
 	b = t.Reported.AppendJSON(b, doc.Form{Version: true})
-	return append(b, '}'), nil
+	b = append(b, '}')
+	body := bytes.Clone(b)
+	*scratch = b
+	documents.Put(scratch)
+	return body, nil
 }
+
+// documents holds buffers to write documents into, whose size is known only
+// when they are written.
+var documents = sync.Pool{New: func() any { return new([]byte) }}
 
 // Report merges a device's patch of reported properties into its twin. With a
 // base version of 0 or more it is refused unless that is the current version
