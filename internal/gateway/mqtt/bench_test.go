@@ -37,7 +37,9 @@ func (idleHub) Connect(_ context.Context, id tvilling.Identity, _ auth.Credentia
 func (idleHub) Open(context.Context, session.Options, session.Client) (mqtt.Session, bool, error) {
 	return idleSession{}, false, nil
 }
+
 func (h idleHub) Device(context.Context, tvilling.Identity) ([]byte, error) { return h.document, nil }
+
 func (h idleHub) DeviceInOrder(_ tvilling.Identity, done func([]byte, error)) {
 	done(h.document, nil)
 }

@@ -194,7 +194,7 @@ func (e End) level() slog.Level {
 		return slog.LevelError
 	case EndMalformed, EndProtocol, EndTopic, EndFilter, EndTooLarge, EndOverflow, EndStuck, EndUnavailable:
 		return slog.LevelWarn
-	case EndDisconnect, EndLost, EndKeepAlive, EndExpired, EndTakenOver, EndRevoked, EndStopping:
+	case EndDisconnect, EndLost, EndKeepAlive, EndExpired, EndTakenOver, EndRevoked, EndStopping, ends:
 	}
 	return slog.LevelInfo
 }

@@ -102,11 +102,24 @@ func (s *Stats) Each(f func(name, reason string, value int64)) {
 		name  string
 		value *atomic.Int64
 	}{
-		{"open", &s.Open}, {"greeting", &s.Greeting}, {"accepted", &s.Accepted}, {"accept_errors", &s.AcceptErrors},
-		{"received", &s.Received}, {"sent", &s.Sent}, {"received_bytes", &s.ReceivedBytes}, {"sent_bytes", &s.SentBytes},
-		{"messages", &s.Messages}, {"twin_gets", &s.TwinGets}, {"twin_reports", &s.TwinReports}, {"twin_refused", &s.TwinRefused},
-		{"unanswered", &s.Unanswered}, {"method_results", &s.MethodResults}, {"desired_sent", &s.DesiredSent},
-		{"stalls", &s.Stalls}, {"wills", &s.Wills}, {"lost_wills", &s.LostWills},
+		{"open", &s.Open},
+		{"greeting", &s.Greeting},
+		{"accepted", &s.Accepted},
+		{"accept_errors", &s.AcceptErrors},
+		{"received", &s.Received},
+		{"sent", &s.Sent},
+		{"received_bytes", &s.ReceivedBytes},
+		{"sent_bytes", &s.SentBytes},
+		{"messages", &s.Messages},
+		{"twin_gets", &s.TwinGets},
+		{"twin_reports", &s.TwinReports},
+		{"twin_refused", &s.TwinRefused},
+		{"unanswered", &s.Unanswered},
+		{"method_results", &s.MethodResults},
+		{"desired_sent", &s.DesiredSent},
+		{"stalls", &s.Stalls},
+		{"wills", &s.Wills},
+		{"lost_wills", &s.LostWills},
 	} {
 		f(c.name, "", c.value.Load())
 	}

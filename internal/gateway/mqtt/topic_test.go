@@ -143,9 +143,15 @@ func TestParseBag(t *testing.T) {
 		}},
 		{"every system key", "$.cid=1&$.uid=2&$.to=3&$.ctime=4&$.diagid=5&$.diagctx=6&$.on=7&$.exp=8&$.sub=9&$.schema=10", want{
 			System: []tvilling.Property{
-				{Name: "correlation-id", Value: "1"}, {Name: "user-id", Value: "2"}, {Name: "to", Value: "3"},
-				{Name: "iothub-creation-time-utc", Value: "4"}, {Name: "iothub-diag-id", Value: "5"}, {Name: "diag-correlation-context", Value: "6"},
-				{Name: "iothub-outputname", Value: "7"}, {Name: "absolute-expiry-time", Value: "8"}, {Name: "dt-subject", Value: "9"},
+				{Name: "correlation-id", Value: "1"},
+				{Name: "user-id", Value: "2"},
+				{Name: "to", Value: "3"},
+				{Name: "iothub-creation-time-utc", Value: "4"},
+				{Name: "iothub-diag-id", Value: "5"},
+				{Name: "diag-correlation-context", Value: "6"},
+				{Name: "iothub-outputname", Value: "7"},
+				{Name: "absolute-expiry-time", Value: "8"},
+				{Name: "dt-subject", Value: "9"},
 				{Name: "iothub-message-schema", Value: "10"},
 			},
 		}},

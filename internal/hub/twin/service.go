@@ -128,7 +128,8 @@ func deviceDocument(id tvilling.Identity, t *state.Twin) ([]byte, error) {
 		return nil, notFound("read twin", id)
 	}
 	scratch := documents.Get().(*[]byte)
-	b := append((*scratch)[:0], `{"desired":`...)
+	b := (*scratch)[:0]
+	b = append(b, `{"desired":`...)
 	b = t.Desired.AppendJSON(b, doc.Form{Version: true})
 	b = append(b, `,"reported":`...)
 	b = t.Reported.AppendJSON(b, doc.Form{Version: true})

@@ -78,11 +78,12 @@ func TestRefusalsChangeNothing(t *testing.T) {
 	ctx := t.Context()
 	c := hubtest.New(t)
 	c.Register(t, id)
-	large := `{"a":"` + strings.Repeat("x", 4096) + `"`
+	var large strings.Builder
+	large.WriteString(`{"a":"` + strings.Repeat("x", 4096) + `"`)
 	for i := range 7 {
-		large += `,"b` + string(rune('0'+i)) + `":"` + strings.Repeat("x", 4096) + `"`
+		large.WriteString(`,"b` + string(rune('0'+i)) + `":"` + strings.Repeat("x", 4096) + `"`)
 	}
-	large += `}` // eight values of 4 KiB, and their keys
+	large.WriteString(`}`) // eight values of 4 KiB, and their keys
 	stale := tvilling.ParseMatch("AAAAAAAAAAk=")
 	tests := []struct {
 		name string
@@ -90,14 +91,14 @@ func TestRefusalsChangeNothing(t *testing.T) {
 		want tvilling.Code
 	}{
 		{"malformed report", func() error { _, err := report(t, c, `{"a":`, -1); return err }, tvilling.InvalidArgument},
-		{"report over the size", func() error { _, err := report(t, c, large, -1); return err }, tvilling.InvalidArgument},
+		{"report over the size", func() error { _, err := report(t, c, large.String(), -1); return err }, tvilling.InvalidArgument},
 		{"report on a wrong base", func() error { _, err := report(t, c, `{"a":1}`, 7); return err }, tvilling.PreconditionFailed},
 		{"patch with a stale etag", func() error {
 			_, err := c.Twins.Patch(ctx, id, twin.Update{Desired: hubtest.Patch(t, doc.Desired, `{"a":1}`)}, stale, "test")
 			return err
 		}, tvilling.PreconditionFailed},
 		{"tags fit but desired do not", func() error {
-			_, err := c.Twins.Patch(ctx, id, twin.Update{Tags: hubtest.Patch(t, doc.Tags, `{"a":1}`), Desired: hubtest.Patch(t, doc.Desired, large)}, tvilling.Match{}, "test")
+			_, err := c.Twins.Patch(ctx, id, twin.Update{Tags: hubtest.Patch(t, doc.Tags, `{"a":1}`), Desired: hubtest.Patch(t, doc.Desired, large.String())}, tvilling.Match{}, "test")
 			return err
 		}, tvilling.InvalidArgument},
 		{"replace of an absent twin", func() error {

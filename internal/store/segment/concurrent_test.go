@@ -25,7 +25,7 @@ func TestConcurrentUse(t *testing.T) {
 			for i := range appends {
 				var b [][]byte
 				for j := range batchSize {
-					b = append(b, []byte(fmt.Sprintf("%d/%d#%d", a, i, j)))
+					b = append(b, fmt.Appendf(nil, "%d/%d#%d", a, i, j))
 				}
 				first, err := l.Append(b)
 				if err != nil {

@@ -54,7 +54,10 @@ func testChangesStop(t *testing.T, setup func(testing.TB) Factory) {
 		break
 	}
 	n := 0
-	for range s.Changes(t.Context(), 0) {
+	for _, err := range s.Changes(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if n++; n == 1 {
 			commitChanges(t, s, changeOf(5))
 		}

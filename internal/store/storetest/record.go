@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func id(device, module string) tvilling.Identity {
 // identityOf returns a record that tells its version apart.
 func identityOf(i tvilling.Identity, version uint64) *state.Identity {
 	return &state.Identity{
-		ID: i, Generation: fmt.Sprint(638000000000000000 + version), Version: version,
+		ID: i, Generation: strconv.FormatUint(638000000000000000+version, 10), Version: version,
 		Created: epoch, Auth: state.Authentication{Type: state.SAS, SealedPrimary: []byte("p"), SealedSecondary: []byte("s")},
 	}
 }

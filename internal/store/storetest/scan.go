@@ -109,7 +109,10 @@ func testScanStops(t *testing.T, setup func(testing.TB) Factory) {
 	many(t, s)
 	for _, stop := range []int{1, 100, 1000} {
 		n := 0
-		for range s.Scan(t.Context(), state.Range{}) {
+		for _, err := range s.Scan(t.Context(), state.Range{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if n++; n == stop {
 				break
 			}
