@@ -27,6 +27,13 @@ func (s *Store) WriteBack() error {
 	return err
 }
 
+// Pending returns how many identities a scan has to look for in memory.
+func (s *Store) Pending() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.pending.size
+}
+
 // Retain drops history now.
 func (s *Store) Retain(o Options) error {
 	s.opt.HistoryAge, s.opt.HistoryBytes = o.HistoryAge, o.HistoryBytes
@@ -87,4 +94,42 @@ func EncodeBatch(b *state.Batch) ([][]byte, error) {
 func DecodeRecord(b []byte) (write bool, change *state.Change, err error) {
 	it, err := decodeItem(b)
 	return it.write != nil, it.change, err
+}
+
+// Cache is a cache of twins alone.
+type Cache struct{ c *cache }
+
+func NewCache(bytes int64) Cache { return Cache{newCache(bytes)} }
+
+// Miss looks up a twin that is not there and returns how to fill it in.
+func (c Cache) Miss(id tvilling.Identity) (fill func(*state.Twin)) {
+	k := key{kindTwin, id}
+	f := c.c.get(k)
+	if f.known {
+		panic("the cache holds " + k.String())
+	}
+	return func(w *state.Twin) { c.c.fill(k, w, f.generation) }
+}
+
+// PutAndClean commits a twin and writes it back.
+func (c Cache) PutAndClean(w *state.Twin) {
+	k := key{kindTwin, w.ID}
+	c.c.put(k, w, false, 1)
+	if d, ok := c.c.take(k); !ok || !c.c.written(d) {
+		panic("the record is not clean")
+	}
+}
+
+// Evict lets a clean twin leave.
+func (c Cache) Evict(id tvilling.Identity) {
+	k := key{kindTwin, id}
+	s := c.c.shard(k)
+	s.removeClean(s.entries[k])
+	delete(s.entries, k)
+}
+
+// Get returns a twin, nil if it is not there.
+func (c Cache) Get(id tvilling.Identity) *state.Twin {
+	w, _ := c.c.get(key{kindTwin, id}).rec.(*state.Twin)
+	return w
 }

@@ -131,6 +131,9 @@ func TestStats(t *testing.T) {
 	if st.DirtyCount != 0 || st.DirtyBytes != 0 || st.WriteBacks != 1 || st.WriteBackRows != 15 || st.WriteBackTime <= 0 || st.CacheBytes == 0 {
 		t.Errorf("after writing back: %+v", st)
 	}
+	if got := s.Pending(); got != 0 {
+		t.Errorf("after writing back %d identities are pending, want none", got)
+	}
 	hits, misses := st.CacheHits, st.CacheMisses
 	version(t, s, "d0")
 	version(t, s, "absent")
