@@ -385,6 +385,41 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// TestCutStream: a connection that ends within a line is told as what it is.
+func TestCutStream(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "{\"sequence\":1}\n{\"sequ")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(s.Close)
+	c, err := client.New(client.Options{ConnectionString: connection, HTTPClient: &http.Client{Transport: redirect{s}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sequences []uint64
+	var last error
+	for ch, err := range c.Changes(t.Context(), client.StreamOptions{}) {
+		if err == nil {
+			sequences = append(sequences, ch.Sequence)
+		}
+		last = err
+	}
+	if len(sequences) != 1 || tvilling.CodeOf(last) != tvilling.Unavailable {
+		t.Errorf("got changes %v and then %v; want one and Unavailable", sequences, last)
+	}
+}
+
+// redirect sends requests to a test server, whatever host they are for.
+type redirect struct{ *httptest.Server }
+
+func (s redirect) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Host = s.Listener.Addr().String()
+	return s.Client().Transport.RoundTrip(r)
+}
+
 // TestTrust reaches a real TLS server, by its own authority and address only.
 func TestTrust(t *testing.T) {
 	t.Parallel()

@@ -122,6 +122,9 @@ func lines[T any, P interface {
 		s.Buffer(make([]byte, 0, 64<<10), maxLine)
 		for s.Scan() {
 			v, err := decodeLine[T](s.Bytes(), q)
+			if err != nil && s.Err() != nil && !json.Valid(s.Bytes()) {
+				break // the connection ended within this line
+			}
 			if err == nil {
 				P(v).keep(append(json.RawMessage(nil), s.Bytes()...))
 			}
