@@ -109,6 +109,8 @@ func (b *bench) ratios() {
 		{"patch/hub", "patch/postgresql", "throughput"},
 		{"patch/hub", "patch/postgresql", "throughput, batched"},
 		{"patch/hub", "patch/nats", "throughput"},
+		{"patch/hub-again", "patch/postgresql", "throughput"},
+		{"patch/hub-again", "patch/nats", "throughput"},
 		{"patch-one/hub", "patch/postgresql", "throughput, one client"},
 		{"patch-one/hub", "patch/nats", "throughput, one client"},
 		{"get/hub", "get/floor", "throughput"},
@@ -130,21 +132,25 @@ func (b *bench) figure(f Figure) {
 	b.report.add(f)
 }
 
-// measured reports a run of the generator: what it reached, and what it cost
-// the server and the generator.
-func (b *bench) measured(r *load.Result, server, generator *meter, goal Figure, p99 Figure) {
-	goal.Metric, goal.Value, goal.Unit = "throughput", r.Rate(), "/s"
+// measured reports a run: what it reached, what it cost the server and the
+// generator, and what others took meanwhile. suffix tells the runs of one case
+// apart.
+func (b *bench) measured(r *load.Result, m *meter, suffix string, goal, p99 Figure) {
+	goal.Metric, goal.Value, goal.Unit = "throughput"+suffix, r.Rate(), "/s"
 	b.figure(goal)
-	b.figure(Figure{Metric: "p50", Value: ms(r.Quantile(0.5)), Unit: "ms"})
-	p99.Metric, p99.Value, p99.Unit, p99.Less = "p99", ms(r.Quantile(0.99)), "ms", true
+	b.figure(Figure{Metric: "p50" + suffix, Value: ms(r.Quantile(0.5)), Unit: "ms", Less: true})
+	p99.Metric, p99.Value, p99.Unit, p99.Less = "p99"+suffix, ms(r.Quantile(0.99)), "ms", true
 	b.figure(p99)
-	b.figure(Figure{Metric: "max", Value: ms(r.Max()), Unit: "ms"})
+	b.figure(Figure{Metric: "max" + suffix, Value: ms(r.Max()), Unit: "ms", Less: true})
 	n := float64(max(r.Count(), 1))
-	if server != nil {
-		b.figure(Figure{Metric: "server cpu", Value: us(server.cpu) / n, Unit: "µs/op", Less: true})
-		b.figure(Figure{Metric: "server rss", Value: mib(server.rss), Unit: "MiB", Less: true})
+	generator := "server and generator cpu"
+	if m.server != nil {
+		b.figure(Figure{Metric: "server cpu" + suffix, Value: us(m.cpu) / n, Unit: "µs/op", Less: true})
+		b.figure(Figure{Metric: "server rss" + suffix, Value: mib(m.rss), Unit: "MiB", Less: true})
+		generator = "generator cpu"
 	}
-	b.figure(Figure{Metric: "generator cpu", Value: us(generator.cpu) / n, Unit: "µs/op", Less: true})
+	b.figure(Figure{Metric: generator + suffix, Value: us(m.generator) / n, Unit: "µs/op", Less: true})
+	b.figure(Figure{Metric: "processors busy for others" + suffix, Value: 100 * m.others, Unit: "%", Less: true})
 }
 
 // trust returns a client's TLS configuration for a server that holds a

@@ -11,7 +11,7 @@ import (
 
 // callers measures a peer whose client library blocks: n goroutines call
 // update one after the other, each time for a document picked at random.
-func (b *bench) callers(ctx context.Context, n int, measure time.Duration, update func(ctx context.Context, i int, pick uint64) error, begin, end func()) (*load.Result, error) {
+func (b *bench) callers(ctx context.Context, n int, measure time.Duration, update func(ctx context.Context, i int, pick uint64) error, m *meter) (*load.Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
@@ -39,12 +39,12 @@ func (b *bench) callers(ctx context.Context, n int, measure time.Duration, updat
 	}
 	select {
 	case <-time.After(time.Until(from)):
-		begin()
+		m.begin()
 	case <-ctx.Done():
 	}
 	select {
 	case <-time.After(time.Until(until)):
-		end()
+		m.end()
 	case <-ctx.Done():
 	}
 	wg.Wait()

@@ -19,22 +19,21 @@ var (
 
 // drive runs a plan against a server and reports it.
 func (b *bench) drive(ctx context.Context, p *process, plan load.Plan, goal, p99 Figure) error {
-	server, generator := p.meter(), self()
+	m := p.meter()
 	profile := plan.Begin
 	plan.Warm, plan.Measure = b.scale.Warm, b.scale.Measure
 	plan.Begin = func() {
-		server.begin()
-		generator.begin()
+		m.begin()
 		if profile != nil {
 			profile()
 		}
 	}
-	plan.End = func() { server.end(); generator.end() }
+	plan.End = m.end
 	r, err := load.Run(ctx, plan)
 	if err != nil {
 		return err
 	}
-	b.measured(r, server, generator, goal, p99)
+	b.measured(r, m, "", goal, p99)
 	return nil
 }
 

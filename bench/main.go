@@ -78,6 +78,7 @@ func cases() []benchCase {
 		{"patch/floor", "the same load against a server that only answers", runPatchFloor},
 		{"patch/postgresql", "updates of the same documents as jsonb", runPostgres},
 		{"patch/nats", "updates of the same documents in JetStream KV, sync always", runNATS},
+		{"patch/hub-again", "the first of these once more, to see what the machine did meanwhile", runPatch},
 		{"patch-one/hub", "durable reported patches, one client, one in flight", runPatchOne},
 		{"get/hub", "twin GET, 256 in flight", runGet},
 		{"get/floor", "the same load against a server that only answers", runGetFloor},

@@ -61,15 +61,12 @@ func runNATS(ctx context.Context, b *bench) error {
 			n      int
 			d      time.Duration
 		}{{"", inFlight, b.scale.Measure * 2 / 3}, {", one client", 1, b.scale.Measure / 3}} {
-			all := self()
-			r, err := b.callers(ctx, c.n, c.d, update, all.begin, all.end)
+			m := &meter{}
+			r, err := b.callers(ctx, c.n, c.d, update, m)
 			if err != nil {
 				return err
 			}
-			b.figure(Figure{Metric: "throughput" + c.suffix, Value: r.Rate(), Unit: "/s"})
-			b.figure(Figure{Metric: "p50" + c.suffix, Value: ms(r.Quantile(0.5)), Unit: "ms", Less: true})
-			b.figure(Figure{Metric: "p99" + c.suffix, Value: ms(r.Quantile(0.99)), Unit: "ms", Less: true})
-			b.figure(Figure{Metric: "server and generator cpu" + c.suffix, Value: us(all.cpu) / float64(max(r.Count(), 1)), Unit: "µs/op", Less: true})
+			b.measured(r, m, c.suffix, Figure{}, Figure{})
 		}
 		return nil
 	})

@@ -52,17 +52,13 @@ func runPostgres(ctx context.Context, b *bench) (err error) {
 	one := func(ctx context.Context, i int, pick uint64) error {
 		return patchPostgres(ctx, pool, [][]byte{pgKey(i)}, []string{string(appendPatch(nil, pick))})
 	}
-	measure := func(prefix string, n int, d time.Duration, update func(context.Context, int, uint64) error) error {
-		server, generator := pg.meter(), self()
-		r, err := b.callers(ctx, n, d, update, func() { server.begin(); generator.begin() }, func() { server.end(); generator.end() })
+	measure := func(suffix string, n int, d time.Duration, update func(context.Context, int, uint64) error) error {
+		m := pg.meter()
+		r, err := b.callers(ctx, n, d, update, m)
 		if err != nil {
 			return err
 		}
-		b.figure(Figure{Metric: "throughput" + prefix, Value: r.Rate(), Unit: "/s"})
-		b.figure(Figure{Metric: "p50" + prefix, Value: ms(r.Quantile(0.5)), Unit: "ms", Less: true})
-		b.figure(Figure{Metric: "p99" + prefix, Value: ms(r.Quantile(0.99)), Unit: "ms", Less: true})
-		b.figure(Figure{Metric: "server cpu" + prefix, Value: us(server.cpu) / float64(max(r.Count(), 1)), Unit: "µs/op", Less: true})
-		b.figure(Figure{Metric: "server rss" + prefix, Value: mib(server.rss), Unit: "MiB", Less: true})
+		b.measured(r, m, suffix, Figure{}, Figure{})
 		return nil
 	}
 	if err := measure("", inFlight, b.scale.Measure*2/3, one); err != nil {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -81,47 +80,6 @@ func (p *process) stop(s os.Signal) error {
 	}
 }
 
-// meter takes what a process used between two moments.
-type meter struct {
-	pids func() []int
-	cpu  time.Duration
-	rss  int64 // at the end; shared memory is counted once
-}
-
-func (p *process) meter() *meter {
-	return &meter{pids: func() []int { return family(p.cmd.Process.Pid) }}
-}
-
-// self meters the generator.
-func self() *meter { return &meter{pids: func() []int { return []int{os.Getpid()} }} }
-
-func (m *meter) begin() { m.cpu = -m.used() }
-
-func (m *meter) end() {
-	m.cpu += m.used()
-	for _, pid := range m.pids() {
-		m.rss += resident(pid)
-	}
-}
-
-// used is the processor time of the processes so far.
-func (m *meter) used() (d time.Duration) {
-	const tick = 10 * time.Millisecond // USER_HZ is 100 everywhere
-	for _, pid := range m.pids() {
-		b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-		if err != nil {
-			continue // it ended meanwhile
-		}
-		// The name in parentheses may hold spaces.
-		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-		for _, i := range []int{11, 12} { // utime, stime
-			n, _ := strconv.ParseInt(f[i], 10, 64) //nolint:errcheck // the kernel writes numbers
-			d += time.Duration(n) * tick
-		}
-	}
-	return d
-}
-
 // quiet waits until a process has nothing to do.
 func (p *process) quiet(ctx context.Context) error {
 	const look, busy = 500 * time.Millisecond, 20 * time.Millisecond
@@ -138,62 +96,6 @@ func (p *process) quiet(ctx context.Context) error {
 		}
 	}
 	return errors.New("the process had something to do for two minutes")
-}
-
-// family is a process and its children.
-func family(pid int) []int {
-	list := []int{pid}
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid)) //nolint:errcheck // none, then
-	for s := range strings.FieldsSeq(string(b)) {
-		if child, err := strconv.Atoi(s); err == nil {
-			list = append(list, child)
-		}
-	}
-	return list
-}
-
-// resident is the memory of a process, what it shares divided among those who
-// share it.
-func resident(pid int) int64 {
-	return procValue(pid, "smaps_rollup", "Pss:")
-}
-
-// peak is the most memory that a process has had.
-func peak(pid int) int64 { return procValue(pid, "status", "VmHWM:") }
-
-// procValue reads a line such as "Pss:  123 kB"; 0 if there is none.
-func procValue(pid int, file, name string) int64 {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, name); ok {
-			n, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64) //nolint:errcheck // the kernel writes numbers
-			return n << 10
-		}
-	}
-	return 0
-}
-
-// loadAverage is how busy the machine was in the last minute.
-func loadAverage() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Fields(string(b))[0]
-}
-
-// model names the processor.
-func model() string {
-	b, _ := os.ReadFile("/proc/cpuinfo") //nolint:errcheck // unknown, then
-	for line := range strings.Lines(string(b)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown processor"
 }
 
 // as makes a command run as a user, for programs that refuse to run as root.
