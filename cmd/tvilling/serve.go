@@ -25,6 +25,7 @@ type serveOptions struct {
 	https  []string
 	admin  string
 	debug  bool
+	accept bool
 }
 
 func newServeCommand() *cobra.Command {
@@ -59,6 +60,7 @@ their files change. Connections stay open.`,
 	f.StringVar(&o.mqtt, "mqtt", "", "`address` for MQTT over TLS (default :8883)")
 	f.StringSliceVar(&o.https, "https", nil, "`address` for HTTPS; may be given several times (default :443 if allowed, else :8443)")
 	f.StringVar(&o.admin, "admin", "", "`address` for metrics and profiles, without TLS (default 127.0.0.1:8444)")
+	f.BoolVar(&o.accept, "accept-loss", false, "start once on a journal that is too damaged to tell what is lost; older states are served then")
 	f.BoolVar(&o.debug, "debug", false, "log every request and connection")
 	return cmd
 }
@@ -87,6 +89,7 @@ func (o serveOptions) options() (app.Options, error) {
 	if o.admin != "" {
 		opt.Admin = o.admin
 	}
+	opt.AcceptLoss = o.accept
 	return opt, nil
 }
 

@@ -177,6 +177,7 @@ func (a *App) openStore(ctx context.Context) (err error) {
 		HistoryAge: o.History.MaxAge, HistoryBytes: o.History.MaxBytes,
 		FS: o.Tuning.FS, SegmentBytes: o.Tuning.SegmentBytes, DirtyBytes: o.Tuning.DirtyBytes,
 		ReplayBytes: o.Tuning.ReplayBytes, WriteBackAfter: o.Tuning.WriteBackAfter,
+		AcceptLoss: o.AcceptLoss,
 	})
 	if err != nil {
 		return err

@@ -37,6 +37,9 @@ type Options struct {
 	Telemetry, Security, History Retention
 	// CacheBytes bounds the memory for records read from the store.
 	CacheBytes int64
+	// AcceptLoss lets the hub start on a journal so damaged that it cannot say
+	// which of the newest changes are lost. It is for one start.
+	AcceptLoss bool
 	// Tuning is for tests; operators have no use for it.
 	Tuning Tuning
 

@@ -208,7 +208,7 @@ func (r *replayer) end() error {
 	}
 	err := &tvilling.Error{
 		Code: tvilling.Corrupt, Op: "open store", Subject: r.s.opt.Dir,
-		Message: fmt.Sprintf("The newest part of the journal is damaged, and which records are lost there cannot be told (%d of them). Restore a backup, or accept the loss: older states of these records would then be served.", r.unnamed),
+		Message: fmt.Sprintf("The newest part of the journal is damaged, and which records are lost there cannot be told (%d of them). Restore a backup, or accept the loss by one start with --accept-loss: older states of these records are then served.", r.unnamed),
 	}
 	if !r.s.opt.AcceptLoss {
 		return err
