@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/tvilling/tvilling"
@@ -99,7 +100,7 @@ func lostChange(record uint64, err error) error {
 		return err
 	}
 	return &tvilling.Error{
-		Code: tvilling.Corrupt, Op: "read changes",
+		Code: tvilling.Corrupt, Op: "read changes", Subject: fmt.Sprintf("journal record %d", record),
 		Message: "A change in the journal is damaged and cannot be shown; the ones before and after it are not affected.",
 		Err:     err,
 	}

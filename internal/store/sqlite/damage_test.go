@@ -93,8 +93,10 @@ func TestDamagedValue(t *testing.T) {
 		{"identity WHERE device = 'b'", "identity b", func(s *sqlite.Store) error { _, err := s.Identity(ctx, id("b", "")); return err }, device("b", 2)[0]},
 		{"twin WHERE device = 'b'", "twin b", func(s *sqlite.Store) error { _, err := s.Twin(ctx, id("b", "")); return err }, device("b", 2)[1]},
 		{"session WHERE device = 'b'", "session b", func(s *sqlite.Store) error { _, err := s.Session(ctx, id("b", "")); return err }, device("b", 2)[2]},
-		{"setting WHERE name = 'policies'", "setting policies", func(s *sqlite.Store) error { _, err := s.Setting(ctx, "policies"); return err },
-			state.Write{Setting: &state.Setting{Name: "policies", Value: []byte("x")}}},
+		{
+			"setting WHERE name = 'policies'", "setting policies", func(s *sqlite.Store) error { _, err := s.Setting(ctx, "policies"); return err },
+			state.Write{Setting: &state.Setting{Name: "policies", Value: []byte("x")}},
+		},
 		{"meta WHERE name = 'counters'", "counters", func(s *sqlite.Store) error { _, err := s.Counters(ctx); return err }, state.Write{Counters: &state.Counters{}}},
 	} {
 		good := stored(t, dir, test.where)

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"zombiezen.com/go/sqlite/sqlitex"
+
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/state"
-	"zombiezen.com/go/sqlite/sqlitex"
 )
 
 // Abandon leaves the store as the end of its process would: nothing is

@@ -111,7 +111,7 @@ func TestDatabaseFull(t *testing.T) {
 		if err := s.LimitPages(0); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) //nolint:forbidigo // the bubble's clock, at once
 		synctest.Wait()
 		if st := s.Stats(); st.DirtyCount != 0 || st.WriteBackError != nil {
 			t.Errorf("Stats = %+v, want nothing dirty once there is room", st)
@@ -143,12 +143,12 @@ func TestWriteBackByTime(t *testing.T) {
 		}
 		for v := range int64(100) {
 			commit(t, s, &state.Batch{Writes: device("hot", v+1)})
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond) //nolint:forbidigo // the bubble's clock, at once
 		}
 		if st := s.Stats(); st.DirtyCount != 3 || st.WriteBacks != 0 {
 			t.Errorf("after 5 s: %d dirty, %d rounds; want 3, 0", st.DirtyCount, st.WriteBacks)
 		}
-		time.Sleep(6 * time.Second)
+		time.Sleep(6 * time.Second) //nolint:forbidigo // the bubble's clock, at once
 		synctest.Wait()
 		// A hundred commits of three records are three rows.
 		if st := s.Stats(); st.DirtyCount != 0 || st.WriteBacks != 1 || st.WriteBackRows != 3 {

@@ -93,15 +93,15 @@ func TestHistoryByAge(t *testing.T) {
 			t.Fatal(err)
 		}
 		history(t, s, 100)
-		time.Sleep(20 * time.Hour)
+		time.Sleep(20 * time.Hour) //nolint:forbidigo // the bubble's clock, at once
 		history(t, s, 100)
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock, at once
 		synctest.Wait()
 		if first, last := span(t, s, 0); first != 1 || last != 200 {
 			t.Errorf("after 20 h: changes %d to %d, want 1 to 200", first, last)
 		}
 		// An idle hub drops history, too.
-		time.Sleep(6 * time.Hour)
+		time.Sleep(6 * time.Hour) //nolint:forbidigo // the bubble's clock, at once
 		synctest.Wait()
 		if first, last := span(t, s, 0); first < 80 || first > 101 || last != 200 {
 			t.Errorf("after 26 h: changes %d to %d, want from about 100 to 200", first, last)

@@ -3,9 +3,10 @@ package sqlite
 import (
 	"context"
 
+	"zombiezen.com/go/sqlite"
+
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/state"
-	"zombiezen.com/go/sqlite"
 )
 
 // Identity returns the identity record of id.

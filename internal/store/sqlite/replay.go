@@ -23,7 +23,7 @@ func (s *Store) replay(ctx context.Context) error {
 	s.visible = at
 	s.applied.Store(at.record)
 	if rec := s.log.Recovery(); rec.TornBytes > 0 || rec.Damaged > 0 {
-		s.opt.Logger.Warn("the journal was not closed cleanly", "file", rec.File,
+		s.opt.Logger.WarnContext(ctx, "the journal was not closed cleanly", "file", rec.File,
 			"torn_bytes", rec.TornBytes, "damaged", rec.Damaged)
 	}
 	start := time.Now()
@@ -46,7 +46,7 @@ func (s *Store) replay(ctx context.Context) error {
 	}
 	s.figures.replayed = r.batches
 	if r.batches > 0 {
-		s.opt.Logger.Info("journal replayed", "batches", r.batches, "records", r.records,
+		s.opt.Logger.InfoContext(ctx, "journal replayed", "batches", r.batches, "records", r.records,
 			"damaged", r.damaged, "took", time.Since(start))
 	}
 	return nil

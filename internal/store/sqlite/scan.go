@@ -4,9 +4,10 @@ import (
 	"context"
 	"iter"
 
+	"zombiezen.com/go/sqlite"
+
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/state"
-	"zombiezen.com/go/sqlite"
 )
 
 const (

@@ -10,9 +10,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tvilling/tvilling"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/tvilling/tvilling"
 )
 
 // migrations holds the steps from one version of the schema to the next, in

@@ -9,10 +9,11 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"zombiezen.com/go/sqlite"
+
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/store/segment"
-	"zombiezen.com/go/sqlite"
 )
 
 // Store is the embedded [state.Store]. Open one with [Open].

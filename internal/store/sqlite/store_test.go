@@ -13,6 +13,7 @@ import (
 
 func factory(o sqlite.Options) func(t testing.TB) storetest.Factory {
 	return func(t testing.TB) storetest.Factory {
+		t.Helper()
 		own := o
 		own.Dir = t.TempDir()
 		return storetest.Factory{

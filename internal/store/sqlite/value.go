@@ -49,7 +49,8 @@ var keyTexts = sync.Pool{New: func() any { return new([320]byte) }}
 // checksum returns the CRC-32C of a value under its key.
 func checksum(k key, value []byte) uint32 {
 	text := keyTexts.Get().(*[320]byte)
-	b := append(text[:0], byte(k.kind))
+	b := text[:0]
+	b = append(b, byte(k.kind))
 	b = append(b, k.id.Device...)
 	b = append(b, 0)
 	b = append(b, k.id.Module...)

@@ -46,7 +46,7 @@ func TestValueRoundTrip(t *testing.T) {
 		if err != nil || cmp.Diff(test.rec, got) != "" {
 			t.Errorf("%s: %v; -want +got:\n%s", test.name, err, cmp.Diff(test.rec, got))
 		}
-		for n := range len(value) {
+		for n := range value {
 			if _, err := sqlite.DecodeValue(test.kind, i, value[:n]); tvilling.CodeOf(err) != tvilling.Corrupt {
 				t.Errorf("%s cut to %d bytes: %v, want code Corrupt", test.name, n, err)
 			}
