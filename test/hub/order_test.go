@@ -23,6 +23,17 @@ func TestAnswersAndPatchesNeverReorder(t *testing.T) {
 	id := securityOf("d")
 	w := connect(t, h, id, keyOf(t, c, id))
 	w.subscribe(twinResponses, twinDesired)
+	// A twin of many members takes a while to write: time for a patch to slip in.
+	members := make(map[string]int)
+	for i := range 2000 {
+		members["m"+itoa(i)] = i
+	}
+	large, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patchDesired(t, c, id, string(large))
+	w.desired()
 
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -37,8 +48,8 @@ func TestAnswersAndPatchesNeverReorder(t *testing.T) {
 		})
 	}
 
-	const last = 1 + services*patches
-	v := view{patch: 1}
+	const last = 2 + services*patches
+	v := view{patch: 2}
 	for round := 0; v.patch < last; round++ {
 		// Requests are pipelined; every other round some of them wait behind a
 		// report and are answered in its order.

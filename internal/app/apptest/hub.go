@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/app"
@@ -25,7 +26,8 @@ type Hub struct {
 	opt  app.Options
 	app  *app.App
 	stop func() error
-	wait func() error
+	// ended has why the hub ended, once it has.
+	ended chan error
 
 	// Data is the hub's data directory; it outlives restarts.
 	Data string
@@ -64,7 +66,7 @@ func (h *Hub) start() {
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- a.Run(ctx, app.Hooks{Ready: func() { close(ready) }}) }()
 	h.stop = func() error { cancel(); return <-ended }
-	h.wait = func() error { defer cancel(); return <-ended }
+	h.ended = ended
 	select {
 	case <-ready:
 	case err := <-ended:
@@ -95,8 +97,14 @@ func (h *Hub) Restart() {
 // Ended waits for a hub that ends by itself, and returns why it did.
 func (h *Hub) Ended() error {
 	h.t.Helper()
-	h.stop = nil
-	return h.wait()
+	select {
+	case err := <-h.ended:
+		h.stop = nil
+		return err
+	case <-time.After(time.Minute):
+		h.t.Fatal("the hub does not end by itself")
+		return nil
+	}
 }
 
 // Fail starts a stopped hub that is not to come up, and returns why it does not.
