@@ -84,7 +84,7 @@ func TestCrashPower(t *testing.T) {
 }
 
 // chains runs directories through their lives, one directory after another.
-func chains(t *testing.T, make func(t *testing.T, i int, random *rand.Rand) hub) {
+func chains(t *testing.T, fresh func(t *testing.T, i int, random *rand.Rand) hub) {
 	t.Helper()
 	n, first := runs(t), seed(t)
 	for i := 0; i*lives < n; i++ {
@@ -92,7 +92,7 @@ func chains(t *testing.T, make func(t *testing.T, i int, random *rand.Rand) hub)
 		s := first + uint64(i)
 		t.Run("seed "+strconv.FormatUint(s, 10), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(s, 0))
-			chain(t, make(t, i, random), random, min(lives, n-i*lives))
+			chain(t, fresh(t, i, random), random, min(lives, n-i*lives))
 		})
 	}
 }

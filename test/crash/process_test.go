@@ -224,7 +224,7 @@ func child(dir string) error {
 	go func() { <-term; stop() }()
 	return a.Run(ctx, app.Hooks{Ready: func() {
 		e := a.Endpoints()
-		fmt.Printf("ready mqtt=%s https=%s\n", e.MQTT, e.HTTPS[0])
+		fmt.Fprintf(os.Stdout, "ready mqtt=%s https=%s\n", e.MQTT, e.HTTPS[0])
 	}})
 }
 

@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -105,7 +106,7 @@ func exchange(t testing.TB, w *wire, send []byte) []byte {
 		}
 		n, err := w.nc.Read(chunk)
 		got = append(got, chunk[:n]...)
-		if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 			t.Fatalf("the hub did not close the connection; it answered % x", got)
 		}
 		if err != nil {

@@ -84,17 +84,16 @@ func simulated(t *testing.T) disk {
 
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	for name, make := range map[string]func(*testing.T) disk{"small": small, "simulated": simulated} {
+	for name, prepare := range map[string]func(*testing.T) disk{"small": small, "simulated": simulated} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fullDisk(t, make(t))
+			fullDisk(t, prepare(t))
 		})
 	}
 }
 
 func fullDisk(t *testing.T, d disk) {
-	var h *apptest.Hub
-	h = apptest.Start(t, func(o *app.Options) { o.Data, o.Tuning = d.dir, d.tuning })
+	h := apptest.Start(t, func(o *app.Options) { o.Data, o.Tuning = d.dir, d.tuning })
 	h.Data = d.dir
 	c := h.Client()
 	api := owner(t, h)

@@ -144,7 +144,7 @@ func TestTakeover(t *testing.T) {
 }
 
 func TestSubscriptionsSurviveRestarts(t *testing.T) {
-	h, c, key := start(t)
+	h, _, key := start(t)
 	keep := connecting{id: device("d"), key: key, keep: true}
 	w, present := dial(t, h, keep)
 	if present {
@@ -153,7 +153,7 @@ func TestSubscriptionsSurviveRestarts(t *testing.T) {
 	w.subscribe(twinResponses, twinDesired)
 	w.cut()
 	h.Restart()
-	c = h.Client()
+	c := h.Client()
 
 	w, present = dial(t, h, keep)
 	if !present {

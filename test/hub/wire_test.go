@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -162,7 +163,7 @@ func (w *wire) read() (packet.Frame, bool) {
 			return packet.Frame{}, false
 		}
 		n, err = w.nc.Read(chunk)
-		w.buf = append(w.buf[:len(w.buf):len(w.buf)], chunk[:n]...)
+		w.buf = append(slices.Clip(w.buf), chunk[:n]...)
 		if n > 0 {
 			continue
 		}
