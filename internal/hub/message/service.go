@@ -73,7 +73,6 @@ type Options struct {
 type Service struct {
 	opt     Options
 	lanes   [kinds]*lane
-	stopped chan struct{}
 }
 
 // lane is one log with the messages that wait for it.
@@ -81,6 +80,8 @@ type lane struct {
 	kind  Kind
 	log   Log
 	queue chan *group
+	// stopped is closed when nothing is taken any more.
+	stopped chan struct{}
 
 	// Taken counts messages made durable, Refused those turned away.
 	taken, refused atomic.Int64
@@ -98,9 +99,9 @@ type group struct {
 
 // New returns a service over two logs.
 func New(o Options) *Service {
-	s := &Service{opt: o, stopped: make(chan struct{})}
+	s := &Service{opt: o}
 	for k, log := range []Log{o.Telemetry, o.Security} {
-		s.lanes[k] = &lane{kind: Kind(k), log: log, queue: make(chan *group, queueLength), changed: make(chan struct{})}
+		s.lanes[k] = &lane{kind: Kind(k), log: log, queue: make(chan *group, queueLength), stopped: make(chan struct{}), changed: make(chan struct{})}
 	}
 	return s
 }
@@ -166,7 +167,7 @@ func (s *Service) enqueue(k Kind, msgs []*tvilling.Message, done func(error)) {
 	l := s.lanes[k]
 	g := &group{msgs: msgs, done: done}
 	select {
-	case <-s.stopped:
+	case <-l.stopped:
 		l.refuse(g)
 		return
 	default:
@@ -174,12 +175,12 @@ func (s *Service) enqueue(k Kind, msgs []*tvilling.Message, done func(error)) {
 	select {
 	case l.queue <- g:
 		select {
-		case <-s.stopped:
+		case <-l.stopped:
 			// Run may have looked at the queue for the last time before.
 			l.drain()
 		default:
 		}
-	case <-s.stopped:
+	case <-l.stopped:
 		l.refuse(g)
 	}
 }
@@ -195,12 +196,8 @@ func (s *Service) Run(ctx context.Context) {
 	for _, l := range s.lanes {
 		wg.Go(func() { s.run(ctx, l) })
 	}
-	<-ctx.Done()
-	close(s.stopped)
 	wg.Wait()
-	for _, l := range s.lanes {
-		l.drain()
-	}
+	<-ctx.Done()
 }
 
 func (l *lane) drain() {
@@ -214,7 +211,11 @@ func (l *lane) drain() {
 	}
 }
 
+// run works one log until ctx ends or the log is lost. Whatever waits then, or
+// comes later, is refused at once.
 func (s *Service) run(ctx context.Context, l *lane) {
+	defer l.drain()
+	defer close(l.stopped)
 	tick := time.NewTicker(retainEvery)
 	defer tick.Stop()
 	s.retain(l)
@@ -328,7 +329,7 @@ func (s *Service) Read(ctx context.Context, k Kind, after uint64, follow bool) i
 			case <-changed:
 			case <-ctx.Done():
 				return
-			case <-s.stopped:
+			case <-l.stopped:
 				return
 			}
 		}

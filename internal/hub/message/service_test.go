@@ -173,6 +173,13 @@ func TestLostLogStopsTheHub(t *testing.T) {
 	if err := <-f.fatal; !errors.Is(err, lost) {
 		t.Errorf("fatal = %v, want the log's", err)
 	}
+	// Nobody waits for a log that is gone; the other one goes on.
+	if err := f.send(plain("b")); tvilling.CodeOf(err) != tvilling.Unavailable {
+		t.Errorf("after the log was lost: %v, want Unavailable", err)
+	}
+	if err := f.send(marked("c")); err != nil {
+		t.Errorf("the other log: %v", err)
+	}
 }
 
 func TestStoppedServiceRefuses(t *testing.T) {

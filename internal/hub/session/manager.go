@@ -135,7 +135,7 @@ func (s *Session) noteOpened(tx *commit.Tx) error {
 	if err != nil || rec == nil {
 		return err
 	}
-	tx.PutSession(rec)
+	s.put(tx, rec)
 	id, err := tx.Identity(s.opt.ID)
 	if err != nil {
 		return err

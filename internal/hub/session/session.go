@@ -151,6 +151,14 @@ func (s *Session) record(tx *commit.Tx) (*state.Session, error) {
 	return rec, nil
 }
 
+// put stages the session's record, unless a newer session of the identity is
+// live: what that one keeps counts.
+func (s *Session) put(tx *commit.Tx, rec *state.Session) {
+	if live := s.m.session(s.opt.ID); live == nil || live == s {
+		tx.PutSession(rec)
+	}
+}
+
 // Done ends the session when its connection has ended; reason is nil after an
 // orderly disconnect. What Done notes for the operator is not waited for.
 func (s *Session) Done(reason error) {
@@ -164,7 +172,7 @@ func (s *Session) Done(reason error) {
 			return err
 		}
 		rec.StateUpdated = tx.Time()
-		tx.PutSession(rec)
+		s.put(tx, rec)
 		tx.Record(state.Change{Op: state.Disconnected, ID: s.opt.ID, Actor: s.opt.Principal.Actor(), Body: reasonBody(reason)})
 		return nil
 	})
