@@ -24,6 +24,7 @@ type Server struct {
 	gate    *gate
 	stats   Stats
 	writers *writers
+	buffers tlsBuffers
 
 	wg       sync.WaitGroup // every goroutine of the server
 	open     chan struct{}  // a place for every connection
@@ -45,6 +46,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{opt: o, limits: o.Limits, log: o.Log, stop: make(chan struct{})}
 	s.limits.setDefaults()
 	s.writers = newWriters(&s.wg)
+	s.buffers = findTLSBuffers()
 	s.open = make(chan struct{}, s.limits.Connections)
 	s.greeting = make(chan struct{}, s.limits.Greeting)
 	s.conns = make(map[*conn]struct{})
@@ -141,6 +143,9 @@ func (s *Server) start(ctx context.Context, nc net.Conn) {
 		s.stats.Greeting.Add(-1)
 		<-s.greeting
 		if r == nil {
+			if t, ok := c.nc.(*tls.Conn); ok {
+				s.buffers.shrink(t)
+			}
 			s.wg.Go(func() {
 				c.run(ctx)
 				<-s.open

@@ -71,8 +71,8 @@ type Options struct {
 
 // Service takes and reads messages. Make one with [New], run it with [Service.Run].
 type Service struct {
-	opt     Options
-	lanes   [kinds]*lane
+	opt   Options
+	lanes [kinds]*lane
 }
 
 // lane is one log with the messages that wait for it.

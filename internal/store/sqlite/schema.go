@@ -30,8 +30,8 @@ const (
 	// checkpointPages is the length of the WAL, in pages, from which a commit
 	// moves it into the database file.
 	checkpointPages = 1000
-	writerCacheKiB  = 32 << 10
-	readerCacheKiB  = 8 << 10
+	writerCacheKiB  = 8 << 10
+	readerCacheKiB  = 4 << 10
 	busyTimeout     = 10 * time.Second
 )
 
@@ -149,6 +149,9 @@ func openReader(path string) (*sqlite.Conn, error) {
 	return conn, nil
 }
 
+// fullBelow is less space than SQLite needs to open a database.
+const fullBelow = 1 << 20
+
 // dbError turns an error of SQLite into one of ours.
 func dbError(op, path string, err error) error {
 	e := &tvilling.Error{Code: tvilling.Internal, Op: op, Subject: path, Err: err}
@@ -160,6 +163,13 @@ func dbError(op, path string, err error) error {
 		e.Code = tvilling.Unavailable
 		e.Message = "There is no space left for the database; free some."
 	case sqlite.ResultIOErr, sqlite.ResultCantOpen, sqlite.ResultPerm, sqlite.ResultReadOnly:
+		// SQLite calls it an I/O error when its files beside the database find
+		// no space.
+		if free, ok := freeBytes(path); ok && free < fullBelow {
+			e.Code = tvilling.Unavailable
+			e.Message = fmt.Sprintf("There is hardly any space left for the database (%d bytes); free some.", free)
+			break
+		}
 		e.Message = "The database file cannot be used; see the cause."
 	case sqlite.ResultBusy:
 		e.Code = tvilling.Unavailable
