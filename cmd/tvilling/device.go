@@ -156,12 +156,7 @@ func newDeviceListCommand(hub *hubFlags) *cobra.Command {
 		Short:   "List devices in the order of their ids",
 		Example: "  tvilling device list --prefix thermostat- --limit 20\n  tvilling device list --json | jq -r .deviceId",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, _ []string) error {
 			r := client.DeviceRange{Prefix: prefix}
 			if limit > 0 {
 				r.PageSize = min(limit, 1000)
@@ -180,7 +175,7 @@ func newDeviceListCommand(hub *hubFlags) *cobra.Command {
 				}
 			}
 			return p.flush()
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&prefix, "prefix", "", "only ids that begin with `text`")
 	cmd.Flags().IntVar(&limit, "limit", 0, "at most `n` devices (default all)")
@@ -194,16 +189,11 @@ func newDeviceShowCommand(hub *hubFlags) *cobra.Command {
 		Short:   "Show a device with its modules",
 		Example: "  tvilling device show thermostat-1\n  tvilling device show thermostat-1 --keys --json",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			id, err := parseDevice(args[0])
 			if err != nil {
 				return err
 			}
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			d, err := c.Device(cmd.Context(), id)
 			if err != nil {
 				return err
@@ -219,7 +209,7 @@ func newDeviceShowCommand(hub *hubFlags) *cobra.Command {
 				return err
 			}
 			return printDevice(cmd.OutOrStdout(), d, modules)
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&keys, "keys", false, "show the keys, too")
 	return cmd
@@ -281,14 +271,9 @@ func newDeviceStatusCommand(hub *hubFlags, verb string, disabled bool) *cobra.Co
 		Short:   short,
 		Example: "  tvilling device " + verb + " thermostat-1 --reason \"after repair\"",
 		Args:    cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			p := newPrinter(cmd.OutOrStdout(), hub.json, "DEVICE", "STATUS", "REASON")
-			err = each(cmd.Context(), args, func(s string) (*client.Device, error) {
+			err := each(cmd.Context(), args, func(s string) (*client.Device, error) {
 				id, err := parseDevice(s)
 				if err != nil {
 					return nil, err
@@ -308,7 +293,7 @@ func newDeviceStatusCommand(hub *hubFlags, verb string, disabled bool) *cobra.Co
 				return p.row(d, d.DeviceID, d.Status, dash(d.StatusReason))
 			})
 			return errors.Join(p.flush(), err)
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, in at most 128 characters")
 	return cmd

@@ -28,7 +28,7 @@ func newEventsCommand() *cobra.Command {
   tvilling events thermostat-1 --security
   tvilling events --after 0 --once --json`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			o := client.StreamOptions{Follow: !once, After: after, Latest: !cmd.Flags().Changed("after") && !once, Module: tvilling.ModuleID(module)}
 			var id tvilling.Identity
 			if len(args) == 1 {
@@ -41,17 +41,12 @@ func newEventsCommand() *cobra.Command {
 					o.Module = id.Module
 				}
 			}
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			kind := client.Telemetry
 			if security {
 				kind = client.Security
 			}
 			return follow(cmd, hub.json, c.Messages(cmd.Context(), kind, o), id, func(m *client.Message) json.RawMessage { return m.Raw }, printMessage)
-		},
+		}),
 	}
 	hub.add(cmd)
 	f := cmd.Flags()

@@ -53,6 +53,18 @@ func (h *hubFlags) open() (*client.Client, error) {
 	return client.New(o)
 }
 
+// with is what runs a command that talks to the hub that the flags name.
+func (h *hubFlags) with(f func(cmd *cobra.Command, c *client.Client, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		c, err := h.open()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return f(cmd, c, args)
+	}
+}
+
 // find fills in what the hub left in its data directory.
 func (h *hubFlags) find(o *client.Options) error {
 	path := filepath.Join(h.data, "owner.connection-string")

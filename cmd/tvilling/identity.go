@@ -44,18 +44,13 @@ security module of a device is remembered: the hub does not make it again until
 		Long:    long,
 		Example: "  tvilling " + kind + " delete " + example(kind),
 		Args:    cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			if etag != "" && len(args) > 1 {
 				return usageError{errors.New("--etag goes with one " + kind)}
 			}
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			p := newPrinter(cmd.OutOrStdout(), hub.json)
 			bar := newProgress(cmd.ErrOrStderr(), "deleted", len(args))
-			err = each(cmd.Context(), args, func(s string) (tvilling.Identity, error) {
+			err := each(cmd.Context(), args, func(s string) (tvilling.Identity, error) {
 				id, err := parser(kind)(s)
 				if err != nil {
 					return id, err
@@ -68,7 +63,7 @@ security module of a device is remembered: the hub does not make it again until
 				return p.row(map[string]string{"deleted": id.String()}, "deleted", id)
 			})
 			return errors.Join(p.flush(), err)
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&etag, "etag", "", "only if it still has this `etag`")
 	return cmd
@@ -119,16 +114,11 @@ func newConnectionStringCommand(hub *hubFlags, kind string) *cobra.Command {
 		Example: "  tvilling " + kind + " connection-string " + example(kind) +
 			"\n  tvilling " + kind + " connection-string " + example(kind) + " --host localhost:18883",
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			id, err := parser(kind)(args[0])
 			if err != nil {
 				return err
 			}
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			a, err := authentication(cmd.Context(), c, id)
 			if err != nil {
 				return err
@@ -145,7 +135,7 @@ func newConnectionStringCommand(hub *hubFlags, kind string) *cobra.Command {
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), s)
 			return err
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&secondary, "secondary", false, "with the secondary key")
 	cmd.Flags().StringVar(&host, "host", "", "`name` of the hub in it, if not the hub's own; the Node SDK takes host:port over MQTT")
@@ -162,16 +152,11 @@ key, move the client to it, swap, and make a new secondary key again.`,
 		Example:   "  tvilling " + kind + " rotate-key " + example(kind) + " secondary",
 		Args:      cobra.ExactArgs(2),
 		ValidArgs: []string{"primary", "secondary", "swap"},
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			id, err := parser(kind)(args[0])
 			if err != nil {
 				return err
 			}
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			if _, err := c.RegenerateKey(cmd.Context(), id, args[1]); err != nil {
 				return err
 			}
@@ -180,6 +165,6 @@ key, move the client to it, swap, and make a new secondary key again.`,
 				return err
 			}
 			return p.flush()
-		},
+		}),
 	}
 }

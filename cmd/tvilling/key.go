@@ -31,12 +31,7 @@ func newKeyListCommand(hub *hubFlags) *cobra.Command {
 		Short:   "List the policies with their permissions",
 		Example: "  tvilling key list",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, _ []string) error {
 			list, err := c.Policies(cmd.Context())
 			if err != nil {
 				return err
@@ -49,7 +44,7 @@ func newKeyListCommand(hub *hubFlags) *cobra.Command {
 				}
 			}
 			return p.flush()
-		},
+		}),
 	}
 }
 
@@ -60,12 +55,7 @@ func newKeyConnectionStringCommand(hub *hubFlags) *cobra.Command {
 		Short:   "Print the connection string of a policy",
 		Example: "  tvilling key connection-string security",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			p, err := c.Policy(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -79,7 +69,7 @@ func newKeyConnectionStringCommand(hub *hubFlags) *cobra.Command {
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), s)
 			return err
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&secondary, "secondary", false, "with the secondary key")
 	return cmd
@@ -94,18 +84,13 @@ is there, which keeps its keys. Permissions: RegistryRead, RegistryWrite,
 ServiceConnect, DeviceConnect, SecurityRead, SecurityWrite.`,
 		Example: "  tvilling key create dashboard ServiceConnect RegistryRead",
 		Args:    cobra.MinimumNArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			p, err := c.PutPolicy(cmd.Context(), client.Policy{Name: args[0], Permissions: args[1:]})
 			if err != nil {
 				return err
 			}
 			return printPolicy(cmd, hub, p)
-		},
+		}),
 	}
 }
 
@@ -129,18 +114,13 @@ owner.connection-string in the data directory follows the primary key of
 iothubowner at the next start of the hub.`,
 		Example: "  tvilling key rotate service secondary",
 		Args:    cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			p, err := c.RegeneratePolicyKey(cmd.Context(), args[0], args[1])
 			if err != nil {
 				return err
 			}
 			return printPolicy(cmd, hub, p)
-		},
+		}),
 	}
 }
 
@@ -150,12 +130,7 @@ func newKeyDeleteCommand(hub *hubFlags) *cobra.Command {
 		Short:   "Delete a policy",
 		Example: "  tvilling key delete dashboard",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			if err := c.DeletePolicy(cmd.Context(), args[0]); err != nil {
 				return err
 			}
@@ -164,6 +139,6 @@ func newKeyDeleteCommand(hub *hubFlags) *cobra.Command {
 				return err
 			}
 			return p.flush()
-		},
+		}),
 	}
 }

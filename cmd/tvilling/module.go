@@ -33,18 +33,13 @@ func newModuleCreateCommand(hub *hubFlags) *cobra.Command {
 		Short:   "Register modules",
 		Example: "  tvilling module create thermostat-1/camera",
 		Args:    cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			var a *client.Authentication
 			if thumbprint != "" {
 				a = &client.Authentication{Type: "selfSigned", X509Thumbprint: client.X509Thumbprint{Primary: thumbprint}}
 			}
 			p := newPrinter(cmd.OutOrStdout(), hub.json, "MODULE", "AUTHENTICATION")
-			err = each(cmd.Context(), args, func(s string) (*client.Module, error) {
+			err := each(cmd.Context(), args, func(s string) (*client.Module, error) {
 				id, err := parseModule(s)
 				if err != nil {
 					return nil, err
@@ -52,7 +47,7 @@ func newModuleCreateCommand(hub *hubFlags) *cobra.Command {
 				return c.CreateModule(cmd.Context(), client.Module{DeviceID: id.Device, ModuleID: id.Module, Authentication: a, ManagedBy: managedBy})
 			}, func(_ int, m *client.Module) error { return p.row(m, m.ID(), m.Authentication.Type) })
 			return errors.Join(p.flush(), err)
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&thumbprint, "thumbprint", "", "SHA-1 or SHA-256 `hash` of the certificate that the module shows")
 	cmd.Flags().StringVar(&managedBy, "managed-by", "", "`who` manages it, a note")
@@ -65,16 +60,11 @@ func newModuleListCommand(hub *hubFlags) *cobra.Command {
 		Short:   "List the modules of a device",
 		Example: "  tvilling module list thermostat-1",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			id, err := parseDevice(args[0])
 			if err != nil {
 				return err
 			}
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			list, err := c.Modules(cmd.Context(), id)
 			if err != nil {
 				return err
@@ -87,7 +77,7 @@ func newModuleListCommand(hub *hubFlags) *cobra.Command {
 				}
 			}
 			return p.flush()
-		},
+		}),
 	}
 }
 
@@ -98,16 +88,11 @@ func newModuleShowCommand(hub *hubFlags) *cobra.Command {
 		Short:   "Show a module",
 		Example: "  tvilling module show thermostat-1/azureiotsecurity",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			id, err := parseModule(args[0])
 			if err != nil {
 				return err
 			}
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			m, err := c.Module(cmd.Context(), id)
 			if err != nil {
 				return err
@@ -129,7 +114,7 @@ func newModuleShowCommand(hub *hubFlags) *cobra.Command {
 			row("Managed by", dash(m.ManagedBy))
 			row("Etag", m.ETag)
 			return p.flush()
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&keys, "keys", false, "show the keys, too")
 	return cmd
@@ -143,14 +128,9 @@ func newModuleRestoreCommand(hub *hubFlags) *cobra.Command {
 new one has new keys and a new twin.`,
 		Example: "  tvilling module restore thermostat-1",
 		Args:    cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			p := newPrinter(cmd.OutOrStdout(), hub.json, "MODULE", "AUTHENTICATION")
-			err = each(cmd.Context(), args, func(s string) (*client.Module, error) {
+			err := each(cmd.Context(), args, func(s string) (*client.Module, error) {
 				var id tvilling.DeviceID
 				id, err := parseDevice(s)
 				if err != nil {
@@ -162,6 +142,6 @@ new one has new keys and a new twin.`,
 				return p.row(m, m.ID(), m.Authentication.Type)
 			})
 			return errors.Join(p.flush(), err)
-		},
+		}),
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tvilling/tvilling/internal/client"
 )
 
 func newQueryCommand() *cobra.Command {
@@ -25,12 +27,7 @@ Rows are printed as JSON, one a line; with --json just the same.`,
 		Example: `  tvilling query "SELECT deviceId FROM devices WHERE tags.site = 'lab'"
   tvilling query "SELECT * FROM devices.modules WHERE moduleId = 'azureiotsecurity' AND connectionState = 'Connected'"`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			continuation, n := "", 0
 			for {
 				page, err := c.QueryPage(cmd.Context(), args[0], 100, continuation)
@@ -52,7 +49,7 @@ Rows are printed as JSON, one a line; with --json just the same.`,
 					return nil
 				}
 			}
-		},
+		}),
 	}
 	hub.add(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 0, "at most `n` rows (default all)")

@@ -28,18 +28,13 @@ func newSettingsShowCommand(hub *hubFlags) *cobra.Command {
 		Short:   "Show the settings",
 		Example: "  tvilling settings show --json",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, _ []string) error {
 			s, err := c.Settings(cmd.Context())
 			if err != nil {
 				return err
 			}
 			return printSettings(cmd, hub, s)
-		},
+		}),
 	}
 }
 
@@ -72,18 +67,13 @@ func newSettingsSetCommand(hub *hubFlags) *cobra.Command {
 		Example: `  tvilling settings set --guard-security-twin=true --hide-module-keys=true
   tvilling settings set --tags '{"SecurityGroup":"default"}'`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, _ []string) error {
 			f := cmd.Flags()
 			for name, text := range map[string]string{"desired": desired, "tags": tags} {
 				if f.Changed(name) && !json.Valid([]byte(text)) {
 					return usageError{fmt.Errorf("--%s is not JSON: %s", name, text)}
 				}
 			}
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			s, err := c.Settings(cmd.Context())
 			if err != nil {
 				return err
@@ -108,7 +98,7 @@ func newSettingsSetCommand(hub *hubFlags) *cobra.Command {
 				return err
 			}
 			return printSettings(cmd, hub, s)
-		},
+		}),
 	}
 	f := cmd.Flags()
 	f.BoolVar(&guard, "guard-security-twin", false, "keep policies without SecurityWrite from changing security module twins")

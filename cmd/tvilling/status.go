@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tvilling/tvilling/internal/client"
 )
 
 func newStatusCommand() *cobra.Command {
@@ -13,12 +15,7 @@ func newStatusCommand() *cobra.Command {
 		Short:   "Count devices and connections, and show the progress of adoption",
 		Example: "  tvilling status",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, _ []string) error {
 			s, err := c.Statistics(cmd.Context())
 			if err != nil {
 				return err
@@ -49,7 +46,7 @@ func newStatusCommand() *cobra.Command {
 				}
 			}
 			return p.flush()
-		},
+		}),
 	}
 	hub.add(cmd)
 	return cmd

@@ -38,16 +38,11 @@ func newTwinShowCommand(hub *hubFlags) *cobra.Command {
 		Short:   "Show a twin, with who set what and when",
 		Example: "  tvilling twin show thermostat-1\n  tvilling twin show thermostat-1/azureiotsecurity --json",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			id, err := parseIdentity(args[0])
 			if err != nil {
 				return err
 			}
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			t, err := c.TwinWithActors(cmd.Context(), id)
 			if err != nil {
 				return err
@@ -56,7 +51,7 @@ func newTwinShowCommand(hub *hubFlags) *cobra.Command {
 				return writeJSON(cmd.OutOrStdout(), t.Raw)
 			}
 			return printTwin(cmd.OutOrStdout(), t)
-		},
+		}),
 	}
 }
 
@@ -264,22 +259,17 @@ func newTwinWatchCommand(hub *hubFlags) *cobra.Command {
 properties, tags, connections, each with who did it.`,
 		Example: "  tvilling twin watch thermostat-1\n  tvilling twin watch thermostat-1/azureiotsecurity --json",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			id, err := parseIdentity(args[0])
 			if err != nil {
 				return err
 			}
-			c, err := hub.open()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			if _, err := c.Twin(cmd.Context(), id); err != nil {
 				return err
 			}
 			o := client.StreamOptions{Device: id.Device, Module: id.Module, Follow: true, After: after, Latest: !cmd.Flags().Changed("after")}
 			return follow(cmd, hub.json, c.Changes(cmd.Context(), o), id, func(c *client.Change) json.RawMessage { return c.Raw }, printChange)
-		},
+		}),
 	}
 	cmd.Flags().Uint64Var(&after, "after", 0, "begin after this `sequence` of the journal, not with what is new")
 	return cmd
