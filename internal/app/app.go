@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -54,6 +55,8 @@ type App struct {
 	// fatal takes the first reason why the hub cannot go on.
 	fatal chan error
 	stops stack
+	// serving is true from the moment the hub is ready until it begins to stop.
+	serving atomic.Bool
 }
 
 // New opens the data directory and the listeners, and wires the hub. On an
@@ -258,8 +261,14 @@ func (a *App) openTLS(ctx context.Context) (err error) {
 // Reload loads the certificates again. Connections stay open.
 func (a *App) Reload(ctx context.Context) error { return a.tls.Reload(ctx) }
 
-// ready tells why the hub does not serve; nil when it does.
-func (a *App) ready(context.Context) error { return nil }
+// ready tells why the hub does not serve; nil when it does. A load balancer
+// that asks takes a stopping hub out while it still answers.
+func (a *App) ready(context.Context) error {
+	if !a.serving.Load() {
+		return tvilling.Errorf(tvilling.Unavailable, "The hub is starting or stopping.")
+	}
+	return nil
+}
 
 // writeFiles leaves in the data directory what clients and the CLI look for.
 func (a *App) writeFiles(policies *auth.Policies, sealer *auth.Sealer) error {

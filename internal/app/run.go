@@ -45,10 +45,12 @@ func (a *App) Run(ctx context.Context, h Hooks) error {
 	for _, s := range servers {
 		edges.Go(func() { a.serveHTTP(s) })
 	}
+	a.serving.Store(true)
 	if h.Ready != nil {
 		h.Ready()
 	}
 	cause := a.wait(ctx, h.Reload)
+	a.serving.Store(false)
 	a.log.InfoContext(ctx, "stopping", "cause", causeText(cause))
 	stopServing(cause)
 
