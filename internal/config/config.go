@@ -7,8 +7,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,33 +47,57 @@ type retention struct {
 }
 
 func (r retention) options() app.Retention {
-	return app.Retention{MaxAge: time.Duration(r.MaxAge), MaxBytes: int64(r.MaxSize)}
+	return app.Retention{MaxAge: r.MaxAge.value, MaxBytes: r.MaxSize.value}
+}
+
+// values are the settings that have a form of their own, by their keys.
+func (f *file) values() map[string]error {
+	return map[string]error{
+		"cache":              f.Cache.err,
+		"telemetry.max_age":  f.Telemetry.MaxAge.err,
+		"telemetry.max_size": f.Telemetry.MaxSize.err,
+		"security.max_age":   f.Security.MaxAge.err,
+		"security.max_size":  f.Security.MaxSize.err,
+		"history.max_age":    f.History.MaxAge.err,
+		"history.max_size":   f.History.MaxSize.err,
+	}
 }
 
 // age is a duration such as "36h" or "30d".
-type age time.Duration
+type age struct {
+	value time.Duration
+	// err is what is wrong with it. Decoding goes on, so that all that is wrong
+	// is told at once.
+	err error
+}
 
-// UnmarshalText reads a Go duration, or a whole number of days with a "d".
+// UnmarshalText keeps what is wrong, for later.
 func (a *age) UnmarshalText(b []byte) error {
-	s := string(b)
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		n, err := strconv.ParseInt(days, 10, 64)
-		if err != nil || n < 1 || n > math.MaxInt64/int64(24*time.Hour) {
-			return fmt.Errorf("%q is not a number of days of at least 1, such as \"30d\"", s)
-		}
-		*a = age(time.Duration(n) * 24 * time.Hour)
-		return nil
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil || d <= 0 {
-		return fmt.Errorf("%q is not a duration such as \"36h\" or \"30d\"", s)
-	}
-	*a = age(d)
+	a.value, a.err = parseAge(string(b))
 	return nil
 }
 
+// parseAge reads a Go duration, or a whole number of days with a "d".
+func parseAge(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseInt(days, 10, 64)
+		if err != nil || n < 1 || n > math.MaxInt64/int64(24*time.Hour) {
+			return 0, fmt.Errorf("%q is not a number of days of at least 1, such as \"30d\"", s)
+		}
+		return time.Duration(n) * 24 * time.Hour, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is not a duration such as \"36h\" or \"30d\"", s)
+	}
+	return d, nil
+}
+
 // size is a number of bytes such as "512MiB".
-type size int64
+type size struct {
+	value int64
+	err   error // as in age
+}
 
 // units of sizes, longest first so that "MiB" is not read as "B".
 var units = []struct {
@@ -79,9 +105,14 @@ var units = []struct {
 	shift uint
 }{{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}, {"B", 0}}
 
-// UnmarshalText reads a whole number with one of the units B, KiB, MiB, GiB, TiB.
+// UnmarshalText keeps what is wrong, for later.
 func (z *size) UnmarshalText(b []byte) error {
-	s := strings.TrimSpace(string(b))
+	z.value, z.err = parseSize(strings.TrimSpace(string(b)))
+	return nil
+}
+
+// parseSize reads a whole number with one of the units B, KiB, MiB, GiB, TiB.
+func parseSize(s string) (int64, error) {
 	for _, u := range units {
 		number, ok := strings.CutSuffix(s, u.name)
 		if !ok {
@@ -91,10 +122,9 @@ func (z *size) UnmarshalText(b []byte) error {
 		if err != nil || n < 1 || n > math.MaxInt64>>u.shift {
 			break
 		}
-		*z = size(n << u.shift)
-		return nil
+		return n << u.shift, nil
 	}
-	return fmt.Errorf("%q is not a size such as \"512MiB\" or \"4GiB\"", s)
+	return 0, fmt.Errorf("%q is not a size such as \"512MiB\" or \"4GiB\"", s)
 }
 
 // Load reads a configuration file.
@@ -116,19 +146,45 @@ func Parse(b []byte) (app.Options, error) {
 	var f file
 	d := toml.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&f); err != nil {
-		return app.Options{}, describe(err)
+	err := d.Decode(&f)
+	if _, unknown := errors.AsType[*toml.StrictMissingError](err); err != nil && !unknown {
+		return app.Options{}, describe(err) // what comes after it was not read
+	}
+	errs := []error{describe(err)}
+	values := f.values()
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if err := values[key]; err != nil {
+			errs = append(errs, fmt.Errorf("line %d: %s: %w", lineOf(b, key), key, err))
+		}
 	}
 	o := app.Options{
 		Data: f.Data, Hosts: f.Hosts, MQTT: f.MQTT, HTTPS: f.HTTPS, Admin: f.Admin,
 		CertificateFile: f.TLS.CertificateFile, KeyFile: f.TLS.KeyFile, ClassicalCurves: f.TLS.ClassicalCurves,
-		HubKeyFile: f.HubKeyFile, CacheBytes: int64(f.Cache),
+		HubKeyFile: f.HubKeyFile, CacheBytes: f.Cache.value,
 		Telemetry: f.Telemetry.options(), Security: f.Security.options(), History: f.History.options(),
 	}
-	return o, o.Validate()
+	return o, errors.Join(append(errs, o.Validate())...)
 }
 
-// describe turns the decoder's errors into lines "line N: what is wrong".
+// lineOf returns the line of a key such as "telemetry.max_age" in a file that
+// TOML has accepted, 0 when it is written in a way that this does not see.
+func lineOf(b []byte, key string) int {
+	table, n := "", 0
+	for line := range strings.Lines(string(b)) {
+		n++
+		line = strings.TrimSpace(line)
+		if name, ok := strings.CutPrefix(line, "["); ok {
+			table = strings.TrimSpace(strings.SplitN(name, "]", 2)[0]) + "."
+			continue
+		}
+		if name, _, ok := strings.Cut(line, "="); ok && strings.TrimPrefix(table, ".")+strings.TrimSpace(name) == key {
+			return n
+		}
+	}
+	return 0
+}
+
+// describe turns the decoder's errors into lines "line N: what is wrong"; nil stays nil.
 func describe(err error) error {
 	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 		var errs []error

@@ -53,6 +53,9 @@ func TestParseRefuses(t *testing.T) {
 		want       []string // each in the error
 	}{
 		{"every unknown key", "data = \"d\"\nfoo = 1\n[tls]\nbar = 2\n", []string{`line 2: unknown key "foo"`, `line 4: unknown key "tls.bar"`}},
+		{"several at once", "foo = 1\ncache = \"12\"\n\n[telemetry]\nmax_age = \"soon\"\n[security]\nmax_size = \"1MiB\"\n", []string{
+			`line 1: unknown key "foo"`, `line 2: cache: "12" is not a size`, `line 5: telemetry.max_age: "soon" is not a duration`, "security: the largest size must be at least 64 MiB",
+		}},
 		{"a wrong type", "hosts = 3\n", []string{"line 1"}},
 		{"no TOML", "data = \n", []string{"line 1"}},
 		{"a size without unit", "cache = \"12\"\n", []string{`"12" is not a size`}},
