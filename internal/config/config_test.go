@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -94,4 +95,20 @@ func FuzzParse(f *testing.F) {
 			t.Error("accepted what does not validate")
 		}
 	})
+}
+
+// TestDocumentedFile holds the manual to what is read.
+func TestDocumentedFile(t *testing.T) {
+	manual, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(manual), "```toml\n")
+	if !ok {
+		t.Fatal("the manual shows no configuration file")
+	}
+	text, _, _ := strings.Cut(rest, "```")
+	if _, err := config.Parse([]byte(text)); err != nil {
+		t.Errorf("the manual's file is refused: %v", err)
+	}
 }
