@@ -45,12 +45,29 @@ func (h *hubFlags) open() (*client.Client, error) {
 	if o.ConnectionString == "" {
 		o.ConnectionString = os.Getenv(connectionVariable)
 	}
+	owner, err := h.owner()
 	if o.ConnectionString == "" {
+		if err != nil {
+			return nil, err
+		}
+		o.ConnectionString = owner
+	}
+	if err == nil && hostOf(owner) == hostOf(o.ConnectionString) {
+		// The hub is the one of the data directory, whoever connects.
 		if err := h.find(&o); err != nil {
 			return nil, err
 		}
 	}
 	return client.New(o)
+}
+
+// hostOf is the hub of a connection string, "" when it cannot be read.
+func hostOf(connection string) string {
+	c, err := client.ParseConnection(connection)
+	if err != nil {
+		return ""
+	}
+	return c.HostName
 }
 
 // with is what runs a command that talks to the hub that the flags name.
@@ -65,17 +82,22 @@ func (h *hubFlags) with(f func(cmd *cobra.Command, c *client.Client, args []stri
 	}
 }
 
-// find fills in what the hub left in its data directory.
-func (h *hubFlags) find(o *client.Options) error {
+// owner is the connection string that a hub left in its data directory.
+func (h *hubFlags) owner() (string, error) {
 	path := filepath.Join(h.data, "owner.connection-string")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return usageError{fmt.Errorf("no hub in %s: start one there with\n  tvilling serve --data %s\nor say where it is by --data, --connection-string or %s", h.data, h.data, connectionVariable)}
+		return "", usageError{fmt.Errorf("no hub in %s: start one there with\n  tvilling serve --data %s\nor say where it is by --data, --connection-string or %s", h.data, h.data, connectionVariable)}
 	}
 	if err != nil {
-		return fmt.Errorf("read the connection string: %w", err)
+		return "", fmt.Errorf("read the connection string: %w", err)
 	}
-	o.ConnectionString = strings.TrimSpace(string(text))
+	return strings.TrimSpace(string(text)), nil
+}
+
+// find fills in what a hub left in its data directory: whom to trust, and
+// where it listens.
+func (h *hubFlags) find(o *client.Options) error {
 	if o.CAFile == "" {
 		if ca := filepath.Join(h.data, "ca.pem"); exists(ca) {
 			o.CAFile = ca
