@@ -1,14 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,10 +64,7 @@ func runDemo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err 
 	if !o.debug {
 		logs = io.Discard // a demo shows its fleet, not its log
 	}
-	hub, err := app.New(ctx, app.Options{
-		Data: data, MQTT: orFree(ctx, o.mqtt, "127.0.0.1:18883"), HTTPS: []string{orFree(ctx, o.https, "127.0.0.1:18443")},
-		Admin: "127.0.0.1:0", Logger: newLogger(logs, o.debug),
-	})
+	hub, err := newDemoHub(ctx, o, data, newLogger(logs, o.debug))
 	if err != nil {
 		return err
 	}
@@ -104,17 +103,19 @@ func runDemo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err 
 	}
 }
 
-// orFree is the address asked for, else the usual one if it is free, else any.
-func orFree(ctx context.Context, asked, usual string) string {
-	if asked != "" {
-		return asked
+// newDemoHub makes the hub on the addresses asked for, else on the usual ones,
+// else, when another demo has those, on free ones.
+func newDemoHub(ctx context.Context, o demoOptions, data string, log *slog.Logger) (*app.App, error) {
+	opt := app.Options{
+		Data: data, MQTT: cmp.Or(o.mqtt, "127.0.0.1:18883"), HTTPS: []string{cmp.Or(o.https, "127.0.0.1:18443")},
+		Admin: "127.0.0.1:0", Logger: log,
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", usual)
-	if err != nil {
-		return "127.0.0.1:0"
+	hub, err := app.New(ctx, opt)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		opt.MQTT, opt.HTTPS = cmp.Or(o.mqtt, "127.0.0.1:0"), []string{cmp.Or(o.https, "127.0.0.1:0")}
+		return app.New(ctx, opt)
 	}
-	_ = l.Close() // it was only to see
-	return usual
+	return hub, err
 }
 
 // demoFleet connects the fleet and tells what to try.

@@ -115,8 +115,12 @@ func runSimulate(ctx context.Context, hub *hubFlags, o simulateOptions, stdout, 
 
 // watch runs the fleet and prints how it is, now and then and at the end.
 func (f *fleet) watch(ctx context.Context, members []enlisted, w io.Writer, asJSON bool) {
+	// The fleet outlives ctx by the last line about it, which would else be
+	// about a fleet that is already leaving.
+	living, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
 	var wg sync.WaitGroup
-	wg.Go(func() { f.run(ctx, members) })
+	wg.Go(func() { f.run(living, members) })
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
 	for done := false; !done; {
@@ -127,6 +131,7 @@ func (f *fleet) watch(ctx context.Context, members []enlisted, w io.Writer, asJS
 		}
 		f.print(w, asJSON)
 	}
+	leave()
 	wg.Wait()
 }
 
