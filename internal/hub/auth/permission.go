@@ -20,9 +20,9 @@ const (
 	ServiceConnect
 	// DeviceConnect acts as a device or module.
 	DeviceConnect
-	// SecurityRead reads alerts, recommendations and posture.
+	// SecurityRead reads security module twins and security messages.
 	SecurityRead
-	// SecurityWrite changes what SecurityRead reads.
+	// SecurityWrite changes security module twins.
 	SecurityWrite
 )
 
