@@ -13,8 +13,8 @@ type Batch struct {
 	Alerts          []*Alert
 	Recommendations []*Recommendation
 	Devices         []*Device
-	// Forget removes the device record, alerts' open places and recommendations
-	// of devices that were deleted; alerts and history stay.
+	// Forget removes the record and the recommendations of devices that were
+	// deleted, before anything else of the batch is put; alerts and history stay.
 	Forget []tvilling.DeviceID
 	Steps  []Step
 	Feed   []Entry
