@@ -72,6 +72,9 @@ type Scope interface {
 	// LastSeen is when the device's newest security message before this one
 	// was received; zero if there was none.
 	LastSeen() time.Time
+	// Started is when the hub began to take messages: what it did not hear
+	// before proves nothing.
+	Started() time.Time
 	// Memory is what the detection remembers of the device; nil for nothing.
 	// It survives a restart. Remember replaces it; nil forgets.
 	Memory() []byte
