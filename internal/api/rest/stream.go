@@ -1,0 +1,156 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/tvilling/tvilling"
+)
+
+const (
+	streamType = "application/x-ndjson; charset=utf-8"
+	// linesAhead bounds the lines that wait for a client. The reader of the log
+	// then waits: nothing is dropped, and memory stays flat.
+	linesAhead = 64
+	// flushBytes is how much is gathered before it is sent while more lines wait.
+	flushBytes = 32 << 10
+	// slowest is how long a client may take to accept what was sent before the
+	// stream is cut.
+	slowest = 30 * time.Second
+)
+
+// Producer makes the lines of a stream: it calls emit for each, which keeps
+// what it is given. emit fails when the client has gone or the handler stops.
+type Producer func(ctx context.Context, emit func(line []byte) error) error
+
+// Stream answers with one JSON value a line, each sent as soon as no further
+// one waits. An error of the producer becomes the last line,
+// {"error":{"code":…,"message":…}}: the status has long been sent.
+func (c *Call) Stream(produce Producer) error {
+	taken, failure := c.send(streamType, produce)
+	defer c.hurry(0)
+	if !taken || failure == nil || c.Context().Err() != nil {
+		return nil // the end, of the stream or of who reads it
+	}
+	f := translate(failure)
+	c.tracking, c.failed = trackingID(), f.name
+	c.Log(levelOf(f), "stream ended", ErrorAttr(failure))
+	c.hurry(slowest)
+	_, _ = c.W.Write(appendStreamFault(nil, f, c.tracking))
+	_ = c.flush()
+	return nil
+}
+
+// Export answers with a file that is made while it is sent. When it cannot be
+// finished, because of an error or since the handler stops, the connection is
+// cut, so that nobody takes the part for the whole.
+func (c *Call) Export(contentType, name string, produce Producer) error {
+	c.W.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	taken, failure := c.send(contentType, produce)
+	defer c.hurry(0)
+	if !taken {
+		return context.Canceled // the client has gone
+	}
+	return failure
+}
+
+// send starts the producer, writes what it makes, and waits for its end. It
+// reports whether the client took everything, and the error of the producer.
+func (c *Call) send(contentType string, produce Producer) (taken bool, failure error) {
+	ctx, cancel := context.WithCancel(c.Context())
+	lines := make(chan []byte, linesAhead)
+	var wg sync.WaitGroup
+	var failed error
+	wg.Go(func() {
+		defer close(lines)
+		defer func() {
+			if v := recover(); v != nil {
+				failed = &tvilling.Error{Code: tvilling.Internal, Op: "stream", Subject: c.R.URL.Path, Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
+			}
+		}()
+		failed = produce(ctx, func(line []byte) error {
+			select {
+			case lines <- line:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	})
+	header := c.W.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Cache-Control", "no-store")
+	c.wrote, c.status = true, http.StatusOK
+	c.hurry(slowest)
+	c.W.WriteHeader(http.StatusOK)
+	taken = c.flush() == nil && c.pump(lines)
+	cancel() // before the wait: the producer may stand in emit
+	wg.Wait()
+	return taken, failed
+}
+
+// hurry gives the client some time to take what is written from now on; 0 is
+// no limit, for whatever the connection is used for next.
+func (c *Call) hurry(d time.Duration) {
+	var deadline time.Time
+	if d > 0 {
+		deadline = time.Now().Add(d)
+	}
+	_ = c.control.SetWriteDeadline(deadline) // a recorder in a test knows no deadlines
+}
+
+// pump writes lines until there are no more, and reports whether the client
+// took them all.
+func (c *Call) pump(lines <-chan []byte) bool {
+	unsent := 0
+	for line := range lines {
+		c.hurry(slowest)
+		if _, err := c.W.Write(line); err != nil {
+			return false
+		}
+		unsent += len(line)
+		if len(lines) > 0 && unsent < flushBytes {
+			continue
+		}
+		if err := c.flush(); err != nil {
+			return false
+		}
+		unsent = 0
+	}
+	return c.flush() == nil
+}
+
+// flush sends what was written. A writer that cannot flush sends by itself.
+func (c *Call) flush() error {
+	if err := c.control.Flush(); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// appendStreamFault appends the line that tells of an error inside a stream.
+func appendStreamFault(dst []byte, f fault, tracking string) []byte {
+	dst = append(dst, `{"error":{"code":`...)
+	dst = AppendString(dst, string(f.code))
+	dst = append(dst, `,"message":`...)
+	dst = AppendString(dst, f.message)
+	if tracking != "" {
+		dst = append(dst, `,"trackingId":`...)
+		dst = AppendString(dst, tracking)
+	}
+	return append(dst, "}}\n"...)
+}
+
+// Damaged turns what is corrupt in a store into a line of a stream, which then
+// goes on; it leaves other errors alone.
+func Damaged(err error) ([]byte, error) {
+	if tvilling.CodeOf(err) != tvilling.Corrupt {
+		return nil, err
+	}
+	return appendStreamFault(nil, translate(err), ""), nil
+}
