@@ -188,7 +188,7 @@ func (h *Handler) limit(c *call) (context.Context, context.CancelFunc) {
 
 // authenticate finds out who asks.
 func (h *Handler) authenticate(c *call) error {
-	credentials := auth.Credentials{Token: c.r.Header.Get("Authorization")}
+	credentials := auth.Credentials{Token: c.r.Header.Get("Authorization"), Remote: c.r.RemoteAddr, Protocol: "https"}
 	if c.r.TLS != nil {
 		credentials.Certificates = c.r.TLS.PeerCertificates
 	}

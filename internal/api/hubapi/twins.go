@@ -140,7 +140,11 @@ func isNull(value []byte) bool { return string(value) == "null" }
 
 // newTwin returns room for the document of v.
 func newTwin(v twin.View) []byte {
-	return make([]byte, 0, 768+2*len(v.Tags)+4*len(v.Desired)+4*len(v.Reported))
+	owned := 0
+	for _, m := range v.Owned {
+		owned += 8 + len(m.Name) + 2*len(m.Value)
+	}
+	return make([]byte, 0, 768+2*len(v.Tags)+4*len(v.Desired)+4*len(v.Reported)+owned)
 }
 
 // appendTwin appends the document that services read (wire §2.1), its members
@@ -170,7 +174,18 @@ func appendTwin(dst []byte, v twin.View, actors bool) []byte {
 	if !v.ID.IsModule() {
 		dst = appendDeviceTail(dst, v.Identity)
 	}
-	return append(dst, '}')
+	return append(appendOwned(dst, v.Owned), '}')
+}
+
+// appendOwned appends the members that the hub keeps for a part of itself.
+// They come last: IoT Hub has none.
+func appendOwned(dst []byte, members []state.Owned) []byte {
+	for _, m := range members {
+		dst = append(dst, ',')
+		dst = append(appendString(dst, m.Name), ':')
+		dst = m.Value.AppendJSON(dst, doc.Form{})
+	}
+	return dst
 }
 
 // appendTwinIdentity appends what a twin mirrors of its identity.

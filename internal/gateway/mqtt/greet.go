@@ -99,7 +99,9 @@ func (c *conn) connect(ctx context.Context, f packet.Frame, certificates []*x509
 		return refuse(RefusedUnauthorized, packet.NotAuthorized, tvilling.Errorf(tvilling.Unauthorized,
 			"The client id is %q; for the user name that was given it must be %q.", clip(string(p.ClientID)), user.ID))
 	}
-	principal, err := c.srv.opt.Auth.Connect(ctx, user.ID, auth.Credentials{Token: string(p.Password), Certificates: certificates})
+	principal, err := c.srv.opt.Auth.Connect(ctx, user.ID, auth.Credentials{
+		Token: string(p.Password), Certificates: certificates, Remote: remote(c.nc), Protocol: "mqtt",
+	})
 	if err != nil {
 		return refuseFor(err)
 	}

@@ -17,6 +17,9 @@ import (
 type Credentials struct {
 	Token        string
 	Certificates []*x509.Certificate
+	// Remote is where the caller comes from, as "address:port", and Protocol
+	// what it speaks: "mqtt", "https". They prove nothing; a refusal tells them.
+	Remote, Protocol string
 }
 
 // Directory finds the record of an identity: nil, without an error, when there

@@ -112,9 +112,7 @@ func label(name string) []byte { return append(appendString(nil, name), ':') }
 // members are the system members of a twin (wire §2.1) by their names in upper
 // case: at its root, and those inside of it that no twin lacks a fixed name for.
 var (
-	rootMembers = caseTable("deviceId", "moduleId", "etag", "deviceEtag", "status", "statusReason", "statusUpdateTime",
-		"connectionState", "lastActivityTime", "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId",
-		"version", "tags", "properties", "capabilities", "deviceScope", "parentScopes", "configurations")
+	rootMembers  = caseTable(state.RootMembers()...)
 	innerMembers = map[string]map[string]string{
 		"properties":     caseTable("desired", "reported"),
 		"capabilities":   caseTable("iotEdge"),

@@ -36,10 +36,30 @@ func (t *Twin) Field(path []string) Value {
 	case "x509Thumbprint":
 		return t.thumbprint(path[1:])
 	}
-	if len(path) > 1 {
-		return Value{}
+	if len(path) == 1 {
+		if v := t.root(path[0]); v.kind != Undefined {
+			return v
+		}
 	}
-	return t.root(path[0])
+	return t.owned(path)
+}
+
+// owned looks into the members that the hub keeps for a part of itself. They
+// have neither version nor metadata. Their names are lower case, and like
+// those of all root members are found in any case.
+func (t *Twin) owned(path []string) Value {
+	for i := range t.Twin.Owned {
+		o := &t.Twin.Owned[i]
+		switch {
+		case !strings.EqualFold(o.Name, path[0]):
+		case len(path) == 1:
+			v, _ := o.Value.Lookup()
+			return DocumentValue(v)
+		case !strings.HasPrefix(path[1], "$"):
+			return lookup(o.Value, path[1:], doc.Form{})
+		}
+	}
+	return Value{}
 }
 
 // root returns a member of the root that has none inside.

@@ -19,7 +19,8 @@ const (
 	DeleteModule  Op = "deleteModuleIdentity"
 	UpdateTwin    Op = "updateTwin"
 	ReplaceTwin   Op = "replaceTwin"
-	ReportTwin    Op = "reportTwin" // reported properties, by the device
+	ReportTwin    Op = "reportTwin"  // reported properties, by the device
+	UpdateOwned   Op = "updateOwned" // an owned member, by the hub
 	ChangePolicy  Op = "changePolicy"
 	ChangeSetting Op = "changeSetting"
 	Connected     Op = "connected"
@@ -40,7 +41,8 @@ type Change struct {
 	// versions after the change; 0 where the change does not touch them.
 	Version, Desired, Reported int64
 	// Body is the change as JSON: for twins the accepted patch or replacement
-	// ({"tags":…,"properties":{"desired":…,"reported":…}}), for others nil or
-	// an object that says what changed.
+	// ({"tags":…,"properties":{"desired":…,"reported":…}}), for an owned member
+	// its new content under its name, null if it was removed, for others nil
+	// or an object that says what changed.
 	Body []byte
 }

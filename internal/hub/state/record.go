@@ -79,6 +79,36 @@ type Twin struct {
 	Version  int64
 	Revision uint64
 	ModelID  string
+	// Owned are the root members that the hub keeps in the document for a part
+	// of itself, ascending by name. They touch no version and no etag. The
+	// slice is never changed in place.
+	Owned []Owned
+}
+
+// Owned is a read-only root member of a twin's document.
+type Owned struct {
+	Name  string
+	Value doc.Section
+}
+
+// Member returns the content of an owned member, nil if there is none.
+func (t *Twin) Member(name string) doc.Section {
+	for i := range t.Owned {
+		if t.Owned[i].Name == name {
+			return t.Owned[i].Value
+		}
+	}
+	return nil
+}
+
+// RootMembers returns the names of the members that a twin's document has of
+// its own (wire §2.1).
+func RootMembers() []string {
+	return []string{
+		"deviceId", "moduleId", "etag", "deviceEtag", "status", "statusReason", "statusUpdateTime",
+		"connectionState", "lastActivityTime", "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId",
+		"version", "tags", "properties", "capabilities", "deviceScope", "parentScopes", "configurations",
+	}
 }
 
 // ETag is the twin's etag: base64 of an 8-byte big-endian counter (wire §2.1).

@@ -9,19 +9,22 @@ import (
 	"github.com/tvilling/tvilling"
 )
 
-// Part is one of the three sections of a twin. Limits and the words of
-// refusals differ by part.
+// Part is one of the sections of a twin. Limits and the words of refusals
+// differ by part.
 type Part uint8
 
-// The parts of a twin.
+// The parts of a twin. Owned is the content of a root member that the hub
+// itself keeps in a twin for somebody, which no client can write.
 const (
 	Tags Part = iota
 	Desired
 	Reported
+	Owned
 )
 
 // String returns where the part stands in a twin: "tags",
-// "properties.desired" or "properties.reported".
+// "properties.desired" or "properties.reported"; "owned" for an owned member,
+// which stands at the root under a name of its own.
 func (p Part) String() string {
 	switch p {
 	case Tags:
@@ -30,6 +33,8 @@ func (p Part) String() string {
 		return "properties.desired"
 	case Reported:
 		return "properties.reported"
+	case Owned:
+		return "owned"
 	}
 	return fmt.Sprintf("part %d", uint8(p))
 }
@@ -43,6 +48,8 @@ const (
 	minInt    = -1 << 52
 	maxTags   = 8 << 10
 	maxProps  = 32 << 10
+	// maxOwned is our own: an owned member is a summary.
+	maxOwned = 16 << 10
 )
 
 const (
@@ -61,8 +68,12 @@ const (
 
 // maxSize is the size limit of a part.
 func (p Part) maxSize() int {
-	if p == Tags {
+	switch p {
+	case Tags:
 		return maxTags
+	case Owned:
+		return maxOwned
+	case Desired, Reported:
 	}
 	return maxProps
 }
