@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/tvilling/tvilling"
@@ -51,6 +52,10 @@ func (c *crasher) commit(t *rapid.T) {
 	for _, name := range rapid.Permutation(crashDevices).Draw(t, "devices")[:3] {
 		batch[name] = c.next
 		b.Writes = append(b.Writes, device(name, c.next)...)
+		// An owned member comes and goes with the versions.
+		if c.next%2 == 0 {
+			b.Writes = append(b.Writes, state.Write{ID: id(name, ""), Twin: owning(id(name, ""), c.next)})
+		}
 	}
 	head, _ := c.s.Head()
 	b.Changes = []state.Change{change(head+1, id("a", ""))}
@@ -115,6 +120,13 @@ func (c *crasher) version(t *rapid.T, name string) int64 {
 	}
 	if w == nil {
 		return 0
+	}
+	want := twin(w.ID, w.Version)
+	if w.Version%2 == 0 {
+		want = owning(w.ID, w.Version)
+	}
+	if d := cmp.Diff(want, w); d != "" {
+		t.Fatalf("device %s: -want +got:\n%s", name, d)
 	}
 	return w.Version
 }

@@ -23,6 +23,13 @@ func twin(i tvilling.Identity, version int64) *state.Twin {
 	}
 }
 
+// owning returns a twin of a version with owned members.
+func owning(i tvilling.Identity, version int64) *state.Twin {
+	w := twin(i, version)
+	w.Owned = []state.Owned{{Name: "security", Value: fmt.Append(nil, "owned ", version)}, {Name: "zone", Value: doc.Section("z")}}
+	return w
+}
+
 func identity(i tvilling.Identity, version uint64) *state.Identity {
 	return &state.Identity{
 		ID: i, Generation: "638503000000000001", Version: version, Created: time.Unix(1_700_000_000, 5).UTC(),

@@ -22,8 +22,12 @@ const (
 	// formatDamaged marks a record that was damaged in the journal before it
 	// reached SQLite: what SQLite held of it is stale and must not be served.
 	formatDamaged = 0
-	// formatFirst is the only layout of fields so far.
+	// formatFirst is the layout of all records but those of formatOwned.
 	formatFirst = 1
+	// formatOwned is that of a twin with owned members, which follow the other
+	// fields. A twin without them has formatFirst, so that a hub which keeps
+	// none can go back to the version before.
+	formatOwned = 2
 
 	checksumSize = 4
 )
@@ -74,6 +78,10 @@ func appendValue(dst []byte, k key, rec any) []byte {
 		dst = appendIdentity(dst, rec)
 	case *state.Twin:
 		dst = appendTwin(dst, rec)
+		if len(rec.Owned) > 0 {
+			dst[start] = formatOwned
+			dst = appendOwned(dst, rec.Owned)
+		}
 	case *state.Session:
 		dst = appendSession(dst, rec)
 	case setting:
@@ -103,7 +111,7 @@ func decodeValue(k key, value []byte) (any, error) {
 		return nil, k.damaged("checksum mismatch")
 	}
 	switch value[0] {
-	case formatFirst:
+	case formatFirst, formatOwned:
 	case formatDamaged:
 		return nil, k.damaged(reasonJournal)
 	default:
@@ -112,15 +120,18 @@ func decodeValue(k key, value []byte) (any, error) {
 			Message: "The stored " + k.String() + " was written by a newer version of Tvilling; use that version.",
 		}
 	}
-	rec, err := decodeFields(k, value[1:n:n])
+	rec, err := decodeFields(k, value[0], value[1:n:n])
 	if err != nil {
 		return nil, k.damaged(err.Error())
 	}
 	return rec, nil
 }
 
-func decodeFields(k key, b []byte) (any, error) {
+func decodeFields(k key, format byte, b []byte) (any, error) {
 	r := &reader{b: b}
+	if format == formatOwned && k.kind != kindTwin {
+		return nil, errMalformed
+	}
 	switch k.kind {
 	case kindIdentity:
 		return decodeIdentity(r, k.id)
@@ -132,6 +143,9 @@ func decodeFields(k key, b []byte) (any, error) {
 		t.Tags = doc.Section(r.bytes())
 		t.Desired = doc.Section(r.bytes())
 		t.Reported = doc.Section(r.bytes())
+		if format == formatOwned {
+			t.Owned = decodeOwned(r)
+		}
 		return t, r.end()
 	case kindSession:
 		return decodeSession(r, k.id)
@@ -155,6 +169,39 @@ func appendTwin(b []byte, t *state.Twin) []byte {
 	b = appendString(b, t.Tags)
 	b = appendString(b, t.Desired)
 	return appendString(b, t.Reported)
+}
+
+func appendOwned(b []byte, members []state.Owned) []byte {
+	b = binary.AppendUvarint(b, uint64(len(members)))
+	for _, m := range members {
+		b = appendString(b, m.Name)
+		b = appendString(b, m.Value)
+	}
+	return b
+}
+
+// decodeOwned reads the members that appendOwned wrote: at least one,
+// ascending by name.
+func decodeOwned(r *reader) []state.Owned {
+	n := r.uvarint()
+	if n == 0 || n > uint64(len(r.b)) {
+		r.fail()
+		return nil
+	}
+	members := make([]state.Owned, 0, min(n, 8))
+	last := ""
+	for range n {
+		m := state.Owned{Name: r.string(), Value: doc.Section(r.bytes())}
+		if m.Name <= last {
+			r.fail()
+		}
+		if r.err != nil {
+			return nil
+		}
+		members = append(members, m)
+		last = m.Name
+	}
+	return members
 }
 
 // The flags of an identity.
@@ -293,6 +340,9 @@ func sizeOf(k key, rec any) int64 {
 		}
 	case *state.Twin:
 		n += 160 + len(rec.Tags) + len(rec.Desired) + len(rec.Reported) + len(rec.ModelID)
+		for i := range rec.Owned {
+			n += 64 + len(rec.Owned[i].Name) + len(rec.Owned[i].Value)
+		}
 	case *state.Session:
 		n += 128 + len(rec.ClientType)
 	case setting:

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"math"
 	"testing"
 	"time"
@@ -37,6 +38,8 @@ func TestValueRoundTrip(t *testing.T) {
 			Auth: state.Authentication{Type: "of tomorrow"}, ParentScopes: []string{"", "x"},
 		}},
 		{"twin", twinKind, twin(i, math.MinInt64)},
+		{"twin with owned members", twinKind, owning(i, 3)},
+		{"twin with an empty owned member", twinKind, &state.Twin{ID: i, Owned: []state.Owned{{Name: "x"}}}},
 		{"empty twin", twinKind, &state.Twin{ID: i}},
 		{"session", sessionKind, &state.Session{ID: i, Present: true, Topics: 255, AtLeastOnce: 7, ClientType: "x", LastActivity: time.Unix(0, 1).UTC()}},
 		{"counters", countersKind, &state.Counters{Devices: 1, DisabledDevices: -1, Modules: math.MaxInt64}},
@@ -59,6 +62,9 @@ func TestValueRoundTrip(t *testing.T) {
 	}
 }
 
+// twinOfFormat1 is twin(id("d1", "azureiotsecurity"), 2) as the first version stored it.
+const twinOfFormat1 = "0104021464746d693a6578616d706c653a7468696e673b31047461677307646573697265640a7265706f727465642032b209e923"
+
 func TestValueOfNewerVersion(t *testing.T) {
 	t.Parallel()
 	i := id("d", "")
@@ -66,6 +72,54 @@ func TestValueOfNewerVersion(t *testing.T) {
 	newer := sqlite.SealFormat(twinKind, i, 77, value[1:len(value)-4])
 	if _, err := sqlite.DecodeValue(twinKind, i, newer); tvilling.CodeOf(err) != tvilling.Unsupported {
 		t.Errorf("a value of format 77: %v, want code Unsupported", err)
+	}
+}
+
+// TestTwinOfFormat1 reads the very bytes that the first version stored, and
+// demands that a twin without owned members is still written so: a hub that
+// keeps none can go back.
+func TestTwinOfFormat1(t *testing.T) {
+	t.Parallel()
+	i := id("d1", "azureiotsecurity")
+	stored, err := hex.DecodeString(twinOfFormat1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := sqlite.DecodeValue(twinKind, i, stored)
+	if err != nil || cmp.Diff(twin(i, 2), got) != "" {
+		t.Errorf("the stored twin reads as %+v, %v", got, err)
+	}
+	if now := sqlite.EncodeValue(twinKind, i, twin(i, 2)); !bytes.Equal(now, stored) {
+		t.Errorf("it is written as %x, was %x", now, stored)
+	}
+	with := sqlite.EncodeValue(twinKind, i, owning(i, 2))
+	if with[0] != 2 {
+		t.Errorf("a twin with owned members has format %d, want 2", with[0])
+	}
+}
+
+func TestOwnedMembersAreChecked(t *testing.T) {
+	t.Parallel()
+	i := id("d", "m")
+	plain := sqlite.EncodeValue(twinKind, i, twin(i, 1))
+	plain = plain[1 : len(plain)-4]
+	for name, members := range map[string]string{
+		"none":        "\x00",
+		"no count":    "",
+		"cut":         "\x01\x01a",
+		"twice":       "\x02\x01a\x01x\x01a\x01y",
+		"in no order": "\x02\x01b\x01x\x01a\x01y",
+		"no name":     "\x01\x00\x01x",
+		"too many":    "\xff\xff\xff\xff\x0f\x01a\x01x",
+		"left over":   "\x01\x01a\x01xx",
+	} {
+		value := sqlite.SealFormat(twinKind, i, 2, append(bytes.Clone(plain), members...))
+		if rec, err := sqlite.DecodeValue(twinKind, i, value); tvilling.CodeOf(err) != tvilling.Corrupt {
+			t.Errorf("%s: %+v, %v; want code Corrupt", name, rec, err)
+		}
+	}
+	if _, err := sqlite.DecodeValue(countersKind, i, sqlite.SealFormat(countersKind, i, 2, []byte{0, 0, 0})); tvilling.CodeOf(err) != tvilling.Corrupt {
+		t.Errorf("counters of format 2: %v, want code Corrupt", err)
 	}
 }
 
@@ -79,12 +133,14 @@ func FuzzDecodeValue(f *testing.F) {
 		countersKind: &state.Counters{Devices: 5},
 	} {
 		value := sqlite.EncodeValue(kind, i, rec)
-		f.Add(kind, value[1:len(value)-4])
+		f.Add(kind, byte(0), value[1:len(value)-4])
 	}
-	f.Add(uint8(settingKind), []byte("setting"))
-	f.Add(uint8(6), []byte{1, 2, 3})
-	f.Fuzz(func(t *testing.T, kind uint8, fields []byte) {
-		rec, err := sqlite.DecodeValue(kind, i, sqlite.SealFormat(kind, i, 1, fields))
+	value := sqlite.EncodeValue(twinKind, i, owning(i, 9))
+	f.Add(uint8(twinKind), byte(1), value[1:len(value)-4])
+	f.Add(uint8(settingKind), byte(0), []byte("setting"))
+	f.Add(uint8(6), byte(0), []byte{1, 2, 3})
+	f.Fuzz(func(t *testing.T, kind uint8, format byte, fields []byte) {
+		rec, err := sqlite.DecodeValue(kind, i, sqlite.SealFormat(kind, i, 1+format%2, fields))
 		if err != nil {
 			if tvilling.CodeOf(err) != tvilling.Corrupt {
 				t.Fatalf("code %q, want Corrupt", tvilling.CodeOf(err))

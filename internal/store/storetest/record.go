@@ -32,7 +32,18 @@ func twinOf(i tvilling.Identity, version int64) *state.Twin {
 	return &state.Twin{
 		ID: i, Version: version, Revision: uint64(version), ModelID: "dtmi:example:thing;1",
 		Tags: doc.Section("tags"), Desired: doc.Section("desired"), Reported: fmt.Append(nil, "reported ", version),
+		Owned: ownedOf(version),
 	}
+}
+
+// ownedOf returns none to two owned members, as the version has it, so that a
+// record comes to have them and loses them again.
+func ownedOf(version int64) []state.Owned {
+	all := []state.Owned{{Name: "security", Value: fmt.Append(nil, "owned ", version)}, {Name: "zone", Value: doc.Section("z")}}
+	if n := version % 3; n > 0 {
+		return all[:n]
+	}
+	return nil
 }
 
 func sessionOf(i tvilling.Identity, n int) *state.Session {
