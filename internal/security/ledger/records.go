@@ -50,6 +50,10 @@ func (tx *Tx) Newest(k Key) (*Alert, error) {
 	return tx.keep(a), nil
 }
 
+// Fresh returns how many alerts of a device are new in this transaction: the
+// device's record does not count them yet.
+func (tx *Tx) Fresh(d tvilling.DeviceID) int { return tx.fresh[d] }
+
 // PutAlert stages an alert, new or changed, with what was done. Its version,
 // its update time and the device's counts follow. Action "folded" makes an
 // entry of the feed but no step of the history, and only where the transaction
@@ -66,6 +70,7 @@ func (tx *Tx) PutAlert(a *Alert, s Step) error {
 			staged.open, staged.severity = before.Status.Open(), before.Severity
 		} else {
 			tx.newest[a.Key] = a.ID
+			tx.fresh[a.Device]++
 			a.Created = tx.now
 		}
 		tx.alerts[a.ID] = staged

@@ -24,6 +24,7 @@ type Tx struct {
 	devices map[tvilling.DeviceID]*stagedDevice
 	forget  map[tvilling.DeviceID]bool
 	known   map[tvilling.Identity]Credential
+	fresh   map[tvilling.DeviceID]int // new alerts
 
 	steps   []Step
 	feed    []staging
@@ -73,6 +74,7 @@ func newTx(ctx context.Context, store Store, now time.Time) *Tx {
 		devices: make(map[tvilling.DeviceID]*stagedDevice),
 		forget:  make(map[tvilling.DeviceID]bool),
 		known:   make(map[tvilling.Identity]Credential),
+		fresh:   make(map[tvilling.DeviceID]int),
 		cursors: make(map[string]uint64),
 		values:  make(map[string][]byte),
 	}
