@@ -172,7 +172,7 @@ func (h *Handler) limit(c *Call) (context.Context, context.CancelFunc) {
 
 // authenticate finds out who asks.
 func (h *Handler) authenticate(c *Call) error {
-	credentials := auth.Credentials{Token: c.R.Header.Get("Authorization")}
+	credentials := auth.Credentials{Token: c.R.Header.Get("Authorization"), Remote: c.R.RemoteAddr, Protocol: "https"}
 	if c.R.TLS != nil {
 		credentials.Certificates = c.R.TLS.PeerCertificates
 	}

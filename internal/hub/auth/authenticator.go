@@ -28,11 +28,16 @@ type Directory interface {
 	Identity(ctx context.Context, id tvilling.Identity) (*state.Identity, error)
 }
 
-// Options are what an [Authenticator] needs. All are required.
+// Options are what an [Authenticator] needs. Directory, Sealer and Policies
+// are required.
 type Options struct {
 	Directory Directory
 	Sealer    *Sealer
 	Policies  *Policies
+	// Refused, if set, is told of each refused caller who claimed to be a
+	// registered device or module with a credential of his own, or a policy's
+	// for a connection. It runs before the caller is answered and must not block.
+	Refused func(Refused)
 }
 
 // Authenticator turns credentials into principals. It is safe for concurrent use.
@@ -41,6 +46,7 @@ type Authenticator struct {
 	sealer    *Sealer
 	policies  atomic.Pointer[Policies] // replaced whole, by SetPolicies
 	decoy     *state.Identity
+	refused   func(Refused) // nil if nobody wants to know
 }
 
 // New returns an authenticator. It fails when a key of the policies does not
@@ -52,7 +58,7 @@ func New(o Options) (*Authenticator, error) {
 	if err := o.Policies.Check(o.Sealer); err != nil {
 		return nil, err
 	}
-	a := &Authenticator{directory: o.Directory, sealer: o.Sealer, decoy: newDecoy(o.Sealer)}
+	a := &Authenticator{directory: o.Directory, sealer: o.Sealer, decoy: newDecoy(o.Sealer), refused: o.Refused}
 	a.policies.Store(o.Policies)
 	return a, nil
 }
@@ -83,6 +89,14 @@ func (a *Authenticator) SetPolicies(ps *Policies) { a.policies.Store(ps) }
 // A refusal has code Unauthorized and a [Refusal] inside; another code means
 // that the records could not be read.
 func (a *Authenticator) Connect(ctx context.Context, id tvilling.Identity, c Credentials) (Principal, error) {
+	p, err := a.connect(ctx, id, c)
+	if err != nil && a.refused != nil {
+		a.tell(ctx, id, c, err)
+	}
+	return p, err
+}
+
+func (a *Authenticator) connect(ctx context.Context, id tvilling.Identity, c Credentials) (Principal, error) {
 	subject := id.String()
 	now := time.Now()
 	if err := id.Check(); err != nil {
@@ -132,9 +146,19 @@ func (a *Authenticator) Connect(ctx context.Context, id tvilling.Identity, c Cre
 // resource of its module, and to call Connect instead where the request acts
 // as an identity.
 func (a *Authenticator) Request(ctx context.Context, resource string, c Credentials) (Principal, error) {
-	now := time.Now()
 	segments := splitResource(resource)
 	candidates := credentialOwners(segments)
+	p, err := a.request(ctx, resource, segments, candidates, c)
+	if err != nil && a.refused != nil {
+		if id, ok := claimed(candidates, c); ok {
+			a.tell(ctx, id, c, err)
+		}
+	}
+	return p, err
+}
+
+func (a *Authenticator) request(ctx context.Context, resource string, segments []string, candidates []tvilling.Identity, c Credentials) (Principal, error) {
+	now := time.Now()
 	if c.Token == "" {
 		return a.certified(ctx, resource, candidates, c.Certificates, now)
 	}

@@ -25,6 +25,7 @@ const sealVersion = 1
 type Sealer struct {
 	aead        cipher.AEAD
 	fingerprint []byte
+	mark        []byte
 }
 
 // NewSealer returns the sealer of a hub key of [HubKeyBytes] bytes.
@@ -42,6 +43,10 @@ func NewSealer(hubKey []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive the fingerprint key: %w", err)
 	}
+	mark, err := hkdf.Key(sha256.New, hubKey, nil, "tvilling credential mark 1", HubKeyBytes)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key of marks: %w", err)
+	}
 	block, err := aes.NewCipher(sealing)
 	if err != nil {
 		return nil, fmt.Errorf("set up the cipher: %w", err)
@@ -50,7 +55,7 @@ func NewSealer(hubKey []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the cipher: %w", err)
 	}
-	return &Sealer{aead: aead, fingerprint: fingerprint}, nil
+	return &Sealer{aead: aead, fingerprint: fingerprint, mark: mark}, nil
 }
 
 // Seal encrypts plain for a purpose such as "device/d/primary". It opens for
@@ -130,4 +135,26 @@ func (s *Sealer) Fingerprint(kind string, secret []byte) string {
 	mac.Write([]byte{0})
 	mac.Write(secret)
 	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// MarkBytes is the length of a mark.
+const MarkBytes = 16
+
+// MarkKey and MarkThumbprint return a mark of a symmetric key or a thumbprint:
+// bytes that are equal for equal ones, whoever has them, and that tell nothing
+// else to whoever has not the hub key. Marks are kept on disk; they are made
+// with a key of their own, so that none can be compared with a [Sealer.Fingerprint].
+func (s *Sealer) MarkKey(key string) []byte { return s.markOf(kindKey, key) }
+
+// MarkThumbprint is like MarkKey. The letter case does not matter.
+func (s *Sealer) MarkThumbprint(thumbprint string) []byte {
+	return s.markOf(kindCertificate, strings.ToUpper(thumbprint))
+}
+
+func (s *Sealer) markOf(kind, secret string) []byte {
+	mac := hmac.New(sha256.New, s.mark)
+	mac.Write([]byte(kind))
+	mac.Write([]byte{0})
+	mac.Write([]byte(secret))
+	return mac.Sum(nil)[:MarkBytes:MarkBytes]
 }

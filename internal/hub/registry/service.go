@@ -1,9 +1,11 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -212,4 +214,33 @@ func (s *Service) Keys(rec *state.Identity) (primary, secondary string, err erro
 
 func (s *Service) keys(rec *state.Identity) (auth.Pair, error) {
 	return s.sealer.OpenPair(auth.IdentityOwner(rec.ID), rec.Auth.SealedPrimary, rec.Auth.SealedSecondary)
+}
+
+// Fingerprints returns a mark of each credential that an identity can show, by
+// which equal ones of different identities are found without anybody holding
+// keys: [auth.MarkBytes] each, ascending, every one once; none for an identity
+// that authenticates by an authority or not at all.
+func (s *Service) Fingerprints(rec *state.Identity) ([][]byte, error) {
+	var marks [][]byte
+	switch rec.Auth.Type {
+	case state.SAS:
+		pair, err := s.keys(rec)
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range []string{pair.Primary, pair.Secondary} {
+			if key != "" {
+				marks = append(marks, s.sealer.MarkKey(key))
+			}
+		}
+	case state.SelfSigned:
+		for _, t := range []string{rec.Auth.PrimaryThumbprint, rec.Auth.SecondaryThumbprint} {
+			if t != "" {
+				marks = append(marks, s.sealer.MarkThumbprint(t))
+			}
+		}
+	case state.CertificateAuthority, state.None:
+	}
+	slices.SortFunc(marks, bytes.Compare)
+	return slices.CompactFunc(marks, bytes.Equal), nil
 }
