@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"time"
 
+	"github.com/tvilling/tvilling/internal/security/ledger"
 	"github.com/tvilling/tvilling/internal/store/segment"
 )
 
@@ -33,8 +36,16 @@ type Options struct {
 	// clients that choke on their size.
 	ClassicalCurves bool
 	// Telemetry, Security and History say how long messages and the journal
-	// are kept.
-	Telemetry, Security, History Retention
+	// are kept, Events how long the events of security messages are. A security
+	// message whose events are not kept yet is never dropped.
+	Telemetry, Security, Events, History Retention
+	// AlertAge is how long alerts stay after they were resolved or dismissed.
+	AlertAge time.Duration
+	// Rules is a folder of the operator's own Sigma rules, Indicators one of
+	// lists of addresses, domains and hashes; "" for none.
+	Rules, Indicators string
+	// Sinks are told of alerts and recommendations.
+	Sinks []Sink
 	// CacheBytes bounds the memory for records read from the store.
 	CacheBytes int64
 	// AcceptLoss lets the hub start on a journal so damaged that it cannot say
@@ -61,6 +72,31 @@ type Tuning struct {
 	WriteBackAfter          time.Duration
 }
 
+// SinkKind is how a sink is spoken to.
+type SinkKind string
+
+// The kinds of sink.
+const (
+	Webhook SinkKind = "webhook"
+	Syslog  SinkKind = "syslog"
+)
+
+// Sink is a receiver of alerts and recommendations.
+type Sink struct {
+	Kind SinkKind
+	// Name tells it from others; its place in the feed is kept under it.
+	Name string
+	// Target is the URL of a webhook or host:port of a syslog server.
+	Target string
+	// SecretFile holds the key that a webhook's requests are signed with.
+	SecretFile string
+	// CAFile has certificates to trust instead of the system's.
+	CAFile string
+	// Severity is the lowest severity that is sent: informational (or ""),
+	// low, medium or high.
+	Severity string
+}
+
 // Retention bounds what is kept by age and by size; the tighter one counts.
 type Retention struct {
 	MaxAge   time.Duration
@@ -68,8 +104,9 @@ type Retention struct {
 }
 
 // DefaultOptions are a hub on the standard ports with its data in the current
-// directory, keeping a week of telemetry, a month of security messages and a
-// week of history.
+// directory, keeping a week of telemetry, a month of security events, three
+// days of the messages they came in, a week of history, and alerts for half a
+// year after they were closed.
 func DefaultOptions() Options {
 	const day, gib = 24 * time.Hour, 1 << 30
 	return Options{
@@ -77,7 +114,9 @@ func DefaultOptions() Options {
 		MQTT:       ":8883",
 		Admin:      "127.0.0.1:8444",
 		Telemetry:  Retention{MaxAge: 7 * day, MaxBytes: 4 * gib},
-		Security:   Retention{MaxAge: 30 * day, MaxBytes: 4 * gib},
+		Security:   Retention{MaxAge: 3 * day, MaxBytes: 2 * gib},
+		Events:     Retention{MaxAge: 30 * day, MaxBytes: 8 * gib},
+		AlertAge:   180 * day,
 		History:    Retention{MaxAge: 7 * day, MaxBytes: 2 * gib},
 		CacheBytes: 128 << 20,
 		Logger:     slog.New(slog.DiscardHandler),
@@ -98,7 +137,11 @@ func (o Options) fill() Options {
 	}
 	o.Telemetry = o.Telemetry.fill(d.Telemetry)
 	o.Security = o.Security.fill(d.Security)
+	o.Events = o.Events.fill(d.Events)
 	o.History = o.History.fill(d.History)
+	if o.AlertAge == 0 {
+		o.AlertAge = d.AlertAge
+	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = d.CacheBytes
 	}
@@ -125,7 +168,7 @@ func (o Options) Validate() error {
 		errs = append(errs, errors.New("give a certificate file and its key file together, or neither"))
 	}
 	const smallest = 64 << 20 // a segment must fit
-	for name, r := range map[string]Retention{"telemetry": o.Telemetry, "security": o.Security, "history": o.History} {
+	for name, r := range map[string]Retention{"telemetry": o.Telemetry, "security": o.Security, "events": o.Events, "history": o.History} {
 		if r.MaxAge < 0 {
 			errs = append(errs, fmt.Errorf("%s: the longest age must not be negative", name))
 		}
@@ -133,8 +176,46 @@ func (o Options) Validate() error {
 			errs = append(errs, fmt.Errorf("%s: the largest size must be at least 64 MiB", name))
 		}
 	}
+	errs = append(errs, checkSinks(o.Sinks)...)
+	if o.AlertAge < 0 {
+		errs = append(errs, errors.New("alerts: the longest age must not be negative"))
+	}
 	if o.CacheBytes < 0 {
 		errs = append(errs, errors.New("the cache size must not be negative"))
 	}
 	return errors.Join(errs...)
+}
+
+// checkSinks returns what is wrong with sinks.
+func checkSinks(sinks []Sink) (errs []error) {
+	names := make(map[string]bool)
+	for i, s := range sinks {
+		at := fmt.Sprintf("%s %q", s.Kind, s.Name)
+		if s.Name == "" {
+			at = fmt.Sprintf("%s number %d", s.Kind, i+1)
+			errs = append(errs, fmt.Errorf("%s: give it a name", at))
+		} else if names[s.Name] {
+			errs = append(errs, fmt.Errorf("%s: another sink has the same name", at))
+		}
+		names[s.Name] = true
+		if _, ok := ledger.ParseSeverity(s.Severity); s.Severity != "" && !ok {
+			errs = append(errs, fmt.Errorf("%s: min_severity is %q; it must be informational, low, medium or high", at, s.Severity))
+		}
+		switch s.Kind {
+		case Webhook:
+			if u, err := url.Parse(s.Target); err != nil || u.Scheme != "https" || u.Host == "" {
+				errs = append(errs, fmt.Errorf("%s: url must be an https URL", at))
+			}
+			if s.SecretFile == "" {
+				errs = append(errs, fmt.Errorf("%s: name the file with the key that requests are signed with by secret_file", at))
+			}
+		case Syslog:
+			if host, port, err := net.SplitHostPort(s.Target); err != nil || host == "" || port == "" {
+				errs = append(errs, fmt.Errorf("%s: address must be host:port, such as siem.example.com:6514", at))
+			}
+		default:
+			errs = append(errs, fmt.Errorf("%s: a sink is a webhook or a syslog server", at))
+		}
+	}
+	return errs
 }

@@ -38,7 +38,46 @@ type file struct {
 
 	Telemetry retention `toml:"telemetry"`
 	Security  retention `toml:"security"`
-	History   retention `toml:"history"`
+	Events    retention `toml:"events"`
+	Alerts    struct {
+		MaxAge age `toml:"max_age"`
+	} `toml:"alerts"`
+	History retention `toml:"history"`
+
+	Detection struct {
+		Rules      string `toml:"rules"`
+		Indicators string `toml:"indicators"`
+	} `toml:"detection"`
+	Webhooks []webhook `toml:"webhook"`
+	Syslogs  []syslog  `toml:"syslog"`
+}
+
+// webhook is a receiver of alerts over HTTPS.
+type webhook struct {
+	Name       string `toml:"name"`
+	URL        string `toml:"url"`
+	SecretFile string `toml:"secret_file"`
+	CAFile     string `toml:"ca_file"`
+	Severity   string `toml:"min_severity"`
+}
+
+// syslog is a receiver of alerts over syslog with TLS.
+type syslog struct {
+	Name     string `toml:"name"`
+	Address  string `toml:"address"`
+	CAFile   string `toml:"ca_file"`
+	Severity string `toml:"min_severity"`
+}
+
+// sinks are the receivers of alerts.
+func (f *file) sinks() (list []app.Sink) {
+	for _, w := range f.Webhooks {
+		list = append(list, app.Sink{Kind: app.Webhook, Name: w.Name, Target: w.URL, SecretFile: w.SecretFile, CAFile: w.CAFile, Severity: w.Severity})
+	}
+	for _, l := range f.Syslogs {
+		list = append(list, app.Sink{Kind: app.Syslog, Name: l.Name, Target: l.Address, CAFile: l.CAFile, Severity: l.Severity})
+	}
+	return list
 }
 
 type retention struct {
@@ -58,6 +97,9 @@ func (f *file) values() map[string]error {
 		"telemetry.max_size": f.Telemetry.MaxSize.err,
 		"security.max_age":   f.Security.MaxAge.err,
 		"security.max_size":  f.Security.MaxSize.err,
+		"events.max_age":     f.Events.MaxAge.err,
+		"events.max_size":    f.Events.MaxSize.err,
+		"alerts.max_age":     f.Alerts.MaxAge.err,
 		"history.max_age":    f.History.MaxAge.err,
 		"history.max_size":   f.History.MaxSize.err,
 	}
@@ -162,6 +204,8 @@ func Parse(b []byte) (app.Options, error) {
 		CertificateFile: f.TLS.CertificateFile, KeyFile: f.TLS.KeyFile, ClassicalCurves: f.TLS.ClassicalCurves,
 		HubKeyFile: f.HubKeyFile, CacheBytes: f.Cache.value,
 		Telemetry: f.Telemetry.options(), Security: f.Security.options(), History: f.History.options(),
+		Events: f.Events.options(), AlertAge: f.Alerts.MaxAge.value,
+		Rules: f.Detection.Rules, Indicators: f.Detection.Indicators, Sinks: f.sinks(),
 	}
 	return o, errors.Join(append(errs, o.Validate())...)
 }

@@ -31,6 +31,27 @@ classical_curves = true
 max_age = "36h"
 max_size = "1GiB"
 
+[events]
+max_size = "16GiB"
+
+[alerts]
+max_age = "90d"
+
+[detection]
+rules = "/etc/tvilling/rules"
+indicators = "/etc/tvilling/indicators"
+
+[[webhook]]
+name = "tickets"
+url = "https://tickets.example.com/hook"
+secret_file = "/etc/tvilling/hook.key"
+min_severity = "medium"
+
+[[syslog]]
+name = "siem"
+address = "siem.example.com:6514"
+ca_file = "/etc/tvilling/siem.pem"
+
 [history]
 max_age = "30d"
 `))
@@ -42,6 +63,12 @@ max_age = "30d"
 		Admin: "127.0.0.1:9000", HubKeyFile: "/etc/tvilling/hub.key", CacheBytes: 256 << 20,
 		CertificateFile: "/etc/tvilling/server.pem", KeyFile: "/etc/tvilling/server.key", ClassicalCurves: true,
 		Telemetry: app.Retention{MaxAge: 36 * time.Hour, MaxBytes: 1 << 30}, History: app.Retention{MaxAge: 30 * 24 * time.Hour},
+		Events: app.Retention{MaxBytes: 16 << 30}, AlertAge: 90 * 24 * time.Hour,
+		Rules: "/etc/tvilling/rules", Indicators: "/etc/tvilling/indicators",
+		Sinks: []app.Sink{
+			{Kind: app.Webhook, Name: "tickets", Target: "https://tickets.example.com/hook", SecretFile: "/etc/tvilling/hook.key", Severity: "medium"},
+			{Kind: app.Syslog, Name: "siem", Target: "siem.example.com:6514", CAFile: "/etc/tvilling/siem.pem"},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -64,6 +91,9 @@ func TestParseRefuses(t *testing.T) {
 		{"an age of nothing", "[telemetry]\nmax_age = \"0s\"\n", []string{`"0s" is not a duration`}},
 		{"an age in words", "[telemetry]\nmax_age = \"a week\"\n", []string{"is not a duration"}},
 		{"half a certificate", "[tls]\nkey_file = \"k\"\n", []string{"certificate file and its key file together"}},
+		{"sinks", "[[webhook]]\nurl = \"http://h\"\n[[syslog]]\nname = \"s\"\naddress = \"h\"\nmin_severity = \"big\"\n[[syslog]]\nname = \"s\"\naddress = \"h:1\"\n", []string{
+			"webhook number 1: give it a name", "must be an https URL", "secret_file", `syslog "s": address must be host:port`, `min_severity is "big"`, "another sink has the same name",
+		}},
 		{"a log too small", "[security]\nmax_size = \"1MiB\"\n", []string{"security: the largest size must be at least 64 MiB"}},
 	}
 	for _, tt := range tests {
