@@ -134,7 +134,7 @@ func (r *row) AppendJSON(dst []byte) []byte {
 	for _, name := range []string{
 		"deviceId", "moduleId", "etag", "deviceEtag", "status", "statusReason", "statusUpdateTime", "connectionState",
 		"lastActivityTime", "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId", "version",
-		"tags", "properties", "capabilities", "deviceScope", "parentScopes",
+		"tags", "properties", "capabilities", "deviceScope", "parentScopes", "security",
 	} {
 		if v := r.Field([]string{name}); v.Kind() != query.Undefined {
 			if dst[len(dst)-1] != '{' {
@@ -167,6 +167,7 @@ func mustTwin(t testing.TB, source string) *row {
 		ParentScopes       []string
 		Tags               section
 		Properties         struct{ Desired, Reported section }
+		Security           section // an owned member
 	}{AuthenticationType: state.SAS}
 	decoder := json.NewDecoder(strings.NewReader(source))
 	decoder.DisallowUnknownFields()
@@ -188,6 +189,11 @@ func mustTwin(t testing.TB, source string) *row {
 		LastActivity: d.LastActivityTime,
 	}}
 	r.Twin.Twin.ModelID = d.ModelID
+	if d.Security != nil {
+		r.Twin.Twin.Owned = []state.Owned{{Name: "security"}}
+	} else {
+		r.Twin.Twin.Owned = make([]state.Owned, 1) // whose name nobody asks for
+	}
 	for _, s := range []struct {
 		to   *doc.Section
 		part doc.Part
@@ -196,6 +202,7 @@ func mustTwin(t testing.TB, source string) *row {
 		{&r.Twin.Twin.Tags, doc.Tags, d.Tags},
 		{&r.Twin.Twin.Desired, doc.Desired, d.Properties.Desired},
 		{&r.Twin.Twin.Reported, doc.Reported, d.Properties.Reported},
+		{&r.Twin.Twin.Owned[0].Value, doc.Owned, d.Security},
 	} {
 		if s.body == nil {
 			continue
