@@ -171,8 +171,8 @@ func (d *decoder) message() {
 			d.fail("The member appears twice.")
 		}
 		seen |= bit
+		d.place = nowhere
 	}
-	d.place = nowhere
 	if d.peek() != 0 {
 		d.malformed("there is something after its end")
 	}
@@ -248,8 +248,8 @@ func (d *decoder) events() {
 			return
 		}
 		d.event(n)
+		d.place = place{event: -1, item: -1, member: "Events"}
 	}
-	d.place = place{event: -1, item: -1, member: "Events"}
 	if n == 0 {
 		d.fail("There must be at least one event.")
 	}

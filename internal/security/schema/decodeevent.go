@@ -66,7 +66,6 @@ func (d *decoder) event(n int) {
 func (d *decoder) header(h *header) {
 	d.open()
 	for first := true; d.next('}', &first); {
-		d.place.item, d.place.detail = -1, ""
 		d.place.member = d.name()
 		bit := memberBit(d.place.member)
 		if bit != 0 && h.seen&bit != 0 {
@@ -95,8 +94,8 @@ func (d *decoder) header(h *header) {
 		default:
 			d.skip()
 		}
+		d.place = place{event: d.place.event, item: -1}
 	}
-	d.place = place{event: d.place.event, item: -1}
 }
 
 func memberBit(name string) uint {
