@@ -37,6 +37,8 @@ func edges() []Edge {
 
 		// The core: security, a client of the hub.
 		{From: "internal/security/onboard", To: []string{"internal/hub/commit", "internal/hub/registry", "internal/hub/state", "internal/hub/twin/doc"}, Why: "the companion rule and its settings drive the registry; never the other way"},
+		{From: "internal/security/schema", To: []string{"internal/security/event"}, Why: "messages become typed events, and events messages"},
+		{From: "internal/security/sample", To: []string{"internal/security/event", "internal/security/schema"}, Why: "samples are events, written as messages"},
 
 		// Adapters: each sees the core, none sees another.
 		{From: "internal/store/memory", To: []string{"internal/hub/state"}, Why: "a store keeps the records of the core"},
@@ -57,6 +59,7 @@ func edges() []Edge {
 		// Tests, and the packages that help them.
 		{From: "internal/hub/...", To: []string{"internal/hub/...", "internal/store/memory"}, Why: "a whole core over the memory store, which is its fake", Test: true},
 		{From: "internal/security/...", To: []string{"internal/hub/..."}, Why: "security is tried on a whole core", Test: true},
+		{From: "internal/security/...", To: []string{"internal/security/event", "internal/security/schema", "internal/security/sample"}, Why: "security is tried with real and sampled messages", Test: true},
 		{From: "internal/api/...", To: []string{"internal/hub/...", "internal/security/onboard"}, Why: "requests are tried against the real core", Test: true},
 		{From: "internal/store/...", To: []string{"internal/store/...", "internal/hub/state", "internal/hub/twin/doc"}, Why: "one suite for every store, with the memory store as its model", Test: true},
 		{From: "internal/app/apptest", To: []string{"internal/app", "internal/client"}, Why: "a whole hub in the test's process", Test: true},
