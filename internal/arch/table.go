@@ -14,7 +14,7 @@ func Table() *Rules {
 		Bans:     bans(),
 		StdOnly:  []string{".", "internal/gateway/mqtt/packet", "internal/hub/...", "internal/security/..."},
 		Isolated: isolated(),
-		Support:  []string{"internal/app/apptest", "internal/hub/hubtest", "internal/store/storetest", "internal/store/segment/faultfs"},
+		Support:  []string{"internal/app/apptest", "internal/hub/hubtest", "internal/store/storetest", "internal/store/ledgertest", "internal/store/segment/faultfs"},
 	}
 }
 
@@ -45,6 +45,8 @@ func edges() []Edge {
 		{From: "internal/store/sqlite", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "a store keeps the records of the core"},
 		{From: "internal/store/sqlite", To: []string{"internal/store/segment"}, Why: "the journal is what a commit syncs; it is kept in segments"},
 		{From: "internal/store/messagelog", To: []string{"internal/store/segment"}, Why: "messages are kept in segments"},
+		{From: "internal/store/securitydb", To: []string{"internal/security/ledger"}, Why: "a store keeps the records of the core"},
+		{From: "internal/store/securitymem", To: []string{"internal/security/ledger"}, Why: "a store keeps the records of the core"},
 		{From: "internal/gateway/mqtt", To: []string{"internal/gateway/mqtt/packet"}, Why: "the gateway's wire"},
 		{From: "internal/gateway/mqtt", To: []string{"internal/hub/auth", "internal/hub/session", "internal/hub/state"}, Why: "the gateway turns packets into calls of the core"},
 		{From: "internal/api/rest", To: []string{"internal/hub/auth"}, Why: "who asks is proven before anything is answered"},
@@ -60,6 +62,7 @@ func edges() []Edge {
 		{From: "internal/hub/...", To: []string{"internal/hub/...", "internal/store/memory"}, Why: "a whole core over the memory store, which is its fake", Test: true},
 		{From: "internal/security/...", To: []string{"internal/hub/..."}, Why: "security is tried on a whole core", Test: true},
 		{From: "internal/security/...", To: []string{"internal/security/event", "internal/security/schema", "internal/security/sample"}, Why: "security is tried with real and sampled messages", Test: true},
+		{From: "internal/store/...", To: []string{"internal/security/ledger"}, Why: "one suite for every store of the ledger, with the memory store as its model", Test: true},
 		{From: "internal/api/...", To: []string{"internal/hub/...", "internal/security/onboard"}, Why: "requests are tried against the real core", Test: true},
 		{From: "internal/store/...", To: []string{"internal/store/...", "internal/hub/state", "internal/hub/twin/doc"}, Why: "one suite for every store, with the memory store as its model", Test: true},
 		{From: "internal/app/apptest", To: []string{"internal/app", "internal/client"}, Why: "a whole hub in the test's process", Test: true},
@@ -73,7 +76,7 @@ func foreign() []Foreign {
 		{Module: "github.com/pelletier/go-toml/v2", In: []string{"internal/config"}, Why: "the configuration file"},
 		{Module: "github.com/spf13/cobra", In: []string{"cmd/tvilling"}, Why: "commands, help, completion"},
 		{Module: "github.com/prometheus/client_golang", In: []string{"internal/app"}, Why: "metrics"},
-		{Module: "zombiezen.com/go/sqlite", In: []string{"internal/store/sqlite"}, Why: "the embedded store, without cgo"},
+		{Module: "zombiezen.com/go/sqlite", In: []string{"internal/store/sqlite", "internal/store/securitydb"}, Why: "the embedded stores, without cgo"},
 
 		{Module: "github.com/google/go-cmp", In: []string{"..."}, Why: "differences of got and want", Test: true},
 		{Module: "pgregory.net/rapid", In: []string{"..."}, Why: "properties", Test: true},
