@@ -5,12 +5,14 @@ import "github.com/tvilling/tvilling/internal/security/event"
 // extraDetails stands for the member ExtraDetails, beside the fields of items.
 const extraDetails = event.Fields
 
-// fieldOf returns the field of a member's exact name. It does what
-// event.FieldOf does, as a switch: every member of every item comes by here.
-func fieldOf(name string) event.Field { //nolint:gocyclo // a table
-	switch name {
-	case "ExtraDetails":
+// fieldOf returns the field of a member's exact name. It finds what
+// event.FieldOf finds, but every member of every item comes by here: the
+// fields of the frequent events come first.
+func fieldOf(name string) event.Field {
+	if name == "ExtraDetails" {
 		return extraDetails
+	}
+	switch name {
 	case "Executable":
 		return event.Executable
 	case "CommandLine":
@@ -41,6 +43,13 @@ func fieldOf(name string) event.Field { //nolint:gocyclo // a table
 		return event.Operation
 	case "Result":
 		return event.Result
+	default:
+		return snapshotField(name)
+	}
+}
+
+func snapshotField(name string) event.Field {
+	switch name {
 	case "Priority":
 		return event.Priority
 	case "ChainName":
@@ -77,6 +86,13 @@ func fieldOf(name string) event.Field { //nolint:gocyclo // a table
 		return event.ErrorText
 	case "Severity":
 		return event.Severity
+	default:
+		return otherField(name)
+	}
+}
+
+func otherField(name string) event.Field {
+	switch name {
 	case "OSName":
 		return event.OSName
 	case "OSVersion":
