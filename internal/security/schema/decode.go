@@ -77,7 +77,7 @@ var nowhere = place{event: -1, item: -1}
 type refusal struct{ path, reason string }
 
 func newDecoder(body []byte) *decoder {
-	d := &decoder{scanner: scanner{place: nowhere}}
+	d := &decoder{scanner: scanner{place: nowhere}, slabs: slabs{first: 4}}
 	if !utf8.Valid(body) {
 		at := 0
 		for at < len(body) {

@@ -9,7 +9,7 @@ import (
 
 // header is what an event says before and after its payload.
 type header struct {
-	event.Event
+	*event.Event
 	seen uint
 	// utc is TimestampUTC as it was sent.
 	utc string
@@ -44,13 +44,16 @@ func (d *decoder) event(n int) {
 		d.skip()
 		d.refuse("An event must be an object.")
 	} else {
-		var h header
+		last := len(d.out.Events)
+		d.out.Events = append(d.out.Events, event.Event{})
+		h := header{Event: &d.out.Events[last]}
 		d.header(&h)
 		d.complete(&h, start)
 		if d.fault == "" && d.refused.reason == "" {
-			d.out.Events = append(d.out.Events, h.Event)
 			return
 		}
+		d.out.Events[last] = event.Event{}
+		d.out.Events = d.out.Events[:last]
 	}
 	if d.fault != "" {
 		return

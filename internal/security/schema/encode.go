@@ -28,7 +28,7 @@ func Append(dst []byte, m *event.Message) []byte {
 }
 
 func appendEvent(dst []byte, e *event.Event) []byte {
-	h := header{Event: *e}
+	h := header{Event: e}
 	at := e.Stated
 	if at.IsZero() {
 		at = e.Time

@@ -16,12 +16,14 @@ func Items(k event.Kind, payload []byte) ([]event.Item, error) {
 		return nil, nil
 	}
 	d := newDecoder(payload)
+	d.place.item = 0
 	if d.fault == "" && d.peek() != '[' {
 		d.fail("The payload must be an array.")
 	}
 	var items []event.Item
 	if d.fault == "" {
-		d.place.item = 0
+		d.slabs.first = 1
+		d.items = make([]event.Item, 0, 4)
 		items = d.array(k)
 	}
 	if d.fault == "" && d.peek() != 0 {

@@ -8,8 +8,8 @@ type slab[T any] struct {
 	size int
 }
 
-func (s *slab[T]) next() *T {
-	const first, most = 4, 64
+func (s *slab[T]) next(first int) *T {
+	const most = 64
 	if len(s.free) == 0 {
 		s.size = min(max(first, 2*s.size), most)
 		s.free = make([]T, s.size)
@@ -21,6 +21,8 @@ func (s *slab[T]) next() *T {
 
 // slabs has the slabs of the kinds that come in numbers.
 type slabs struct {
+	// first is how many items are allocated the first time.
+	first            int
 	processCreate    slab[event.ProcessCreate]
 	processTerminate slab[event.ProcessTerminate]
 	connectionCreate slab[event.ConnectionCreate]
@@ -35,27 +37,27 @@ type slabs struct {
 func (s *slabs) item(k event.Kind) event.Item {
 	switch k {
 	case event.ProcessCreateKind:
-		return s.processCreate.next()
+		return s.processCreate.next(s.first)
 	case event.ProcessTerminateKind:
-		return s.processTerminate.next()
+		return s.processTerminate.next(s.first)
 	case event.ConnectionCreateKind:
-		return s.connectionCreate.next()
+		return s.connectionCreate.next(s.first)
 	case event.LoginKind:
-		return s.login.next()
+		return s.login.next(s.first)
 	case event.ListeningPortsKind:
-		return s.listeningPorts.next()
+		return s.listeningPorts.next(s.first)
 	case event.FirewallConfigurationKind:
-		it := s.firewall.next()
+		it := s.firewall.next(s.first)
 		// A rule that does not say whether it is in force counts as in force:
 		// else a device could hide a hole by leaving the member out.
 		it.Enabled = true
 		return it
 	case event.LocalUsersKind:
-		return s.localUsers.next()
+		return s.localUsers.next(s.first)
 	case event.ConnectedHardwareKind:
 		return &event.ConnectedHardware{}
 	case event.OSBaselineKind:
-		return s.baseline.next()
+		return s.baseline.next(s.first)
 	case event.SystemInformationKind:
 		return &event.SystemInformation{}
 	case event.ConfigurationErrorKind:
