@@ -40,6 +40,8 @@ func edges() []Edge {
 		{From: "internal/security/schema", To: []string{"internal/security/event"}, Why: "messages become typed events, and events messages"},
 		{From: "internal/security/sample", To: []string{"internal/security/event", "internal/security/schema"}, Why: "samples are events, written as messages"},
 
+		{From: "internal/security/watch", To: []string{"internal/hub/auth", "internal/security/event", "internal/security/schema"}, Why: "refusals of the hub become security messages"},
+
 		// Adapters: each sees the core, none sees another.
 		{From: "internal/store/memory", To: []string{"internal/hub/state"}, Why: "a store keeps the records of the core"},
 		{From: "internal/store/sqlite", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "a store keeps the records of the core"},
@@ -53,6 +55,8 @@ func edges() []Edge {
 		{From: "internal/api/hubapi", To: []string{"internal/hub/auth", "internal/hub/message", "internal/hub/policy", "internal/hub/query", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/onboard"}, Why: "the REST API turns requests into calls of the core"},
 		{From: "internal/device", To: []string{"internal/gateway/mqtt/packet"}, Why: "a device client speaks MQTT with the same codec"},
 
+		{From: "internal/rulefile", To: []string{"internal/security/sigma"}, Why: "a codec: the YAML of rules becomes the nodes that sigma reads"},
+
 		// Wiring.
 		{From: "internal/app", To: []string{"internal/..."}, Why: "app alone wires everything"},
 		{From: "internal/config", To: []string{"internal/app"}, Why: "a configuration file becomes the options of app"},
@@ -63,6 +67,7 @@ func edges() []Edge {
 		{From: "internal/security/...", To: []string{"internal/hub/..."}, Why: "security is tried on a whole core", Test: true},
 		{From: "internal/security/...", To: []string{"internal/security/event", "internal/security/schema", "internal/security/sample"}, Why: "security is tried with real and sampled messages", Test: true},
 		{From: "internal/store/...", To: []string{"internal/security/ledger"}, Why: "one suite for every store of the ledger, with the memory store as its model", Test: true},
+		{From: "internal/security/sigma", To: []string{"internal/rulefile"}, Why: "the language is tried on rules as they are written", Test: true},
 		{From: "internal/api/...", To: []string{"internal/hub/...", "internal/security/onboard"}, Why: "requests are tried against the real core", Test: true},
 		{From: "internal/store/...", To: []string{"internal/store/...", "internal/hub/state", "internal/hub/twin/doc"}, Why: "one suite for every store, with the memory store as its model", Test: true},
 		{From: "internal/app/apptest", To: []string{"internal/app", "internal/client"}, Why: "a whole hub in the test's process", Test: true},
@@ -73,10 +78,12 @@ func edges() []Edge {
 
 func foreign() []Foreign {
 	return []Foreign{
+		{Module: "github.com/goccy/go-yaml", In: []string{"internal/rulefile"}, Why: "the YAML of detection rules"},
 		{Module: "github.com/pelletier/go-toml/v2", In: []string{"internal/config"}, Why: "the configuration file"},
 		{Module: "github.com/spf13/cobra", In: []string{"cmd/tvilling"}, Why: "commands, help, completion"},
 		{Module: "github.com/prometheus/client_golang", In: []string{"internal/app"}, Why: "metrics"},
-		{Module: "zombiezen.com/go/sqlite", In: []string{"internal/store/sqlite", "internal/store/securitydb"}, Why: "the embedded stores, without cgo"},
+		{Module: "zombiezen.com/go/sqlite", In: []string{"internal/store/sqlite", "internal/store/securitydb", "internal/store/eventdb"}, Why: "the embedded stores, without cgo"},
+		{Module: "github.com/klauspost/compress", In: []string{"internal/store/eventdb"}, Why: "events are kept compressed (zstd)"},
 
 		{Module: "github.com/google/go-cmp", In: []string{"..."}, Why: "differences of got and want", Test: true},
 		{Module: "pgregory.net/rapid", In: []string{"..."}, Why: "properties", Test: true},
