@@ -1,0 +1,120 @@
+package sigma
+
+import "slices"
+
+// gater finds texts without which a rule cannot match: if it matches, at least
+// one of them is in its field.
+type gater struct {
+	selections []*node
+	lengths    []int
+	memo       map[gateKey][]int32
+}
+
+type gateKey struct {
+	selection int
+	negated   bool
+}
+
+// gate returns such texts of a node, or of its negation; nil if there are none.
+// What is negated asks for nothing, but the negation of a negation does.
+func (g *gater) gate(n *node, negated bool) []int32 {
+	switch n.op {
+	case opTest:
+		if negated {
+			return nil
+		}
+		return g.test(n.test)
+	case opNot:
+		return g.gate(n.kids[0], !negated)
+	case opSelection:
+		k := gateKey{n.selection, negated}
+		if lits, done := g.memo[k]; done {
+			return lits
+		}
+		lits := g.gate(g.selections[n.selection], negated)
+		g.memo[k] = lits
+		return lits
+	}
+	// Which of the parts, negated with the node, have to hold: all, or one?
+	all := n.op == opAnd || n.op == opCount && n.count == len(n.kids)
+	if negated {
+		all = n.op == opOr || n.op == opCount && n.count == 1
+	}
+	var out []int32
+	for i, k := range n.kids {
+		lits := g.gate(k, negated)
+		switch {
+		case all && g.better(lits, out):
+			out = lits
+		case all:
+		case lits == nil:
+			return nil
+		case i == 0:
+			out = lits
+		default:
+			out = union(out, lits)
+		}
+	}
+	return out
+}
+
+func (g *gater) test(t *test) []int32 {
+	var out []int32
+	for i := range t.values {
+		lits := t.values[i].literals()
+		switch {
+		case t.item.all:
+			if g.better(lits, out) {
+				out = lits
+			}
+		case lits == nil:
+			return nil
+		default:
+			out = append(out, lits...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// literals returns texts of which a match of the value contains one.
+func (r *ready) literals() []int32 {
+	if r.value.regex != nil {
+		return slices.Clone(r.need)
+	}
+	if r.list != nil || r.null {
+		return nil
+	}
+	var out []int32
+	for i := range r.alts {
+		if r.alts[i].lit < 0 {
+			return nil
+		}
+		out = append(out, r.alts[i].lit)
+	}
+	return out
+}
+
+// better reports whether texts a are seldomer than b: the shortest of them is
+// longer, or they are fewer.
+func (g *gater) better(a, b []int32) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) > 0
+	}
+	la, lb := g.shortest(a), g.shortest(b)
+	return la > lb || la == lb && len(a) < len(b)
+}
+
+func (g *gater) shortest(lits []int32) int {
+	n := g.lengths[lits[0]]
+	for _, l := range lits[1:] {
+		n = min(n, g.lengths[l])
+	}
+	return n
+}
+
+func union(a, b []int32) []int32 {
+	out := slices.Concat(a, b)
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,189 @@
+package sigma
+
+import (
+	"errors"
+	"fmt"
+	"regexp/syntax"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// checkRegex says in a full sentence why an expression is not taken, "" if it is.
+func checkRegex(expr string, flags syntax.Flags) string {
+	if len(expr) > MaxRegexBytes {
+		return fmt.Sprintf("A regular expression has %d bytes; at most %d are read.", len(expr), MaxRegexBytes)
+	}
+	if expr == "" {
+		return "An empty regular expression is in every value; leave it out."
+	}
+	re, err := syntax.Parse(expr, flags)
+	if err != nil {
+		return explainRegex(expr, err)
+	}
+	if cost := regexCost(re); cost > MaxRegexCost {
+		return fmt.Sprintf("The regular expression becomes about %d instructions; at most %d are taken. Repetitions of repetitions and large counts are what makes it long.", cost, MaxRegexCost)
+	}
+	return ""
+}
+
+// foreign are constructs of other flavours of regular expression, by how they begin.
+var foreign = []struct{ text, name string }{
+	{"(?=", "look-ahead"},
+	{"(?!", "negative look-ahead"},
+	{"(?<=", "look-behind"},
+	{"(?<!", "negative look-behind"},
+	{"(?>", "an atomic group"},
+	{"(?(", "a conditional group"},
+	{"(?#", "a comment"},
+	{"(?|", "a branch reset"},
+	{"(?R)", "recursion"},
+	{"(?&", "a subroutine call"},
+	{`\K`, "a reset of the match"},
+	{`\G`, "an anchor at the last match"},
+	{`\R`, "a line break of any kind"},
+	{`\h`, "a class of horizontal space"},
+	{`\k<`, "a back-reference"},
+}
+
+func explainRegex(expr string, err error) string {
+	const flavour = "Regular expressions are those of RE2, which are matched in time linear to the value"
+	e, ok := errors.AsType[*syntax.Error](err)
+	if !ok {
+		return "The regular expression cannot be read."
+	}
+	for _, f := range foreign {
+		if strings.Contains(e.Expr, f.text) || e.Code == syntax.ErrMissingParen && strings.Contains(expr, f.text) {
+			return fmt.Sprintf("The regular expression has %s (%s), which is not available. %s; say it with a second selection and not.", f.name, f.text, flavour)
+		}
+	}
+	if e.Code == syntax.ErrInvalidEscape && len(e.Expr) == 2 && e.Expr[1] >= '1' && e.Expr[1] <= '9' {
+		return fmt.Sprintf("The regular expression has a back-reference (%s), which is not available. %s.", e.Expr, flavour)
+	}
+	if e.Code == syntax.ErrInvalidRepeatOp && strings.HasSuffix(e.Expr, "+") {
+		return fmt.Sprintf("The regular expression has a possessive quantifier (%s), which is not available. %s; an ordinary one does.", e.Expr, flavour)
+	}
+	return fmt.Sprintf("The regular expression cannot be read: %s at %s. %s.", e.Code, show(e.Expr), flavour)
+}
+
+// regexCost estimates how many instructions an expression is compiled to,
+// without writing its repetitions out.
+func regexCost(re *syntax.Regexp) int {
+	const enough = 1 << 20
+	cost := 1
+	switch re.Op {
+	case syntax.OpLiteral:
+		cost = len(re.Rune)
+	case syntax.OpCharClass:
+		cost = 1 + len(re.Rune)/16
+	}
+	for _, sub := range re.Sub {
+		cost = min(cost+regexCost(sub), enough)
+	}
+	if re.Op == syntax.OpRepeat {
+		cost *= max(re.Min, re.Max, 1) + 1
+	}
+	return min(cost, enough)
+}
+
+// maxAlternatives bounds the texts of which one is required.
+const maxAlternatives = 64
+
+// required returns texts, folded, of which every value that the expression
+// matches contains at least one; nil if there are none that are easy to see.
+func required(re *syntax.Regexp) []string {
+	switch re.Op {
+	case syntax.OpLiteral, syntax.OpCharClass:
+		if s, ok := fixed(re); ok {
+			return []string{s}
+		}
+	case syntax.OpCapture, syntax.OpPlus:
+		return required(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return required(re.Sub[0])
+		}
+	case syntax.OpAlternate:
+		var all []string
+		for _, sub := range re.Sub {
+			one := required(sub)
+			if all = append(all, one...); one == nil || len(all) > maxAlternatives {
+				return nil
+			}
+		}
+		return all
+	case syntax.OpConcat:
+		return requiredOfConcat(re.Sub)
+	}
+	return nil
+}
+
+// requiredOfConcat takes the part whose shortest text is longest; neighbouring
+// texts count as one.
+func requiredOfConcat(subs []*syntax.Regexp) []string {
+	var best []string
+	offer := func(texts []string) {
+		if shortest(texts) > shortest(best) {
+			best = texts
+		}
+	}
+	run := ""
+	for _, sub := range subs {
+		if s, ok := fixed(sub); ok {
+			run += s
+			continue
+		}
+		offer([]string{run})
+		run = ""
+		offer(required(sub))
+	}
+	offer([]string{run})
+	return best
+}
+
+func shortest(texts []string) int {
+	if len(texts) == 0 {
+		return 0
+	}
+	n := len(texts[0])
+	for _, t := range texts[1:] {
+		n = min(n, len(t))
+	}
+	return n
+}
+
+// fixed returns the folded text of an expression that matches one text, case
+// aside. U+FFFD is none: it matches bytes that are no UTF-8.
+func fixed(re *syntax.Regexp) (string, bool) {
+	switch re.Op {
+	case syntax.OpLiteral:
+		var b []byte
+		for _, r := range re.Rune {
+			if r == utf8.RuneError {
+				return "", false
+			}
+			b = utf8.AppendRune(b, foldRune(r))
+		}
+		return string(b), true
+	case syntax.OpCharClass:
+		if len(re.Rune) == 0 || len(re.Rune) > 8 {
+			return "", false
+		}
+		one := foldRune(re.Rune[0])
+		for i := 0; i < len(re.Rune); i += 2 {
+			if re.Rune[i+1]-re.Rune[i] > 2 {
+				return "", false
+			}
+			for r := re.Rune[i]; r <= re.Rune[i+1]; r++ {
+				if foldRune(r) != one || r == utf8.RuneError {
+					return "", false
+				}
+			}
+		}
+		return string(one), one <= unicode.MaxRune
+	case syntax.OpCapture:
+		return fixed(re.Sub[0])
+	default:
+		return "", false
+	}
+}
