@@ -40,7 +40,7 @@ func Decode(m *tvilling.Message, now time.Time) (*event.Message, error) {
 	for _, p := range m.System {
 		out.Hub = out.Hub || p.Name == Source && p.Value == SourceHub
 	}
-	d := newDecoder(m.Body)
+	d := newDecoder(m.Body, nowhere)
 	d.out = out
 	d.message()
 	d.finish()
@@ -76,18 +76,19 @@ var nowhere = place{event: -1, item: -1}
 // refusal says what of an event is refused, and why.
 type refusal struct{ path, reason string }
 
-func newDecoder(body []byte) *decoder {
-	d := &decoder{scanner: scanner{place: nowhere}, slabs: slabs{first: 4}}
+// newDecoder returns a decoder of body, which it is in at the given place.
+func newDecoder(body []byte, at place) *decoder {
+	d := &decoder{scanner: scanner{place: at}, slabs: slabs{first: 4}}
 	if !utf8.Valid(body) {
-		at := 0
-		for at < len(body) {
-			r, n := utf8.DecodeRune(body[at:])
+		i := 0
+		for i < len(body) {
+			r, n := utf8.DecodeRune(body[i:])
 			if r == utf8.RuneError && n == 1 {
 				break
 			}
-			at += n
+			i += n
 		}
-		d.fail("The message is not UTF-8 (at byte %d).", at)
+		d.fail("The message is not UTF-8 (at byte %d).", i)
 		return d
 	}
 	d.body, d.text = body, string(body)

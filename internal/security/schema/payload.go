@@ -15,8 +15,7 @@ func Items(k event.Kind, payload []byte) ([]event.Item, error) {
 	if k == event.Unknown || k == event.HeartbeatKind || k >= event.Kinds {
 		return nil, nil
 	}
-	d := newDecoder(payload)
-	d.place.item = 0
+	d := newDecoder(payload, place{event: -1, item: -1, member: "Payload"})
 	if d.fault == "" && d.peek() != '[' {
 		d.fail("The payload must be an array.")
 	}
