@@ -37,6 +37,8 @@ func edges() []Edge {
 
 		// The core: security, a client of the hub.
 		{From: "internal/security/onboard", To: []string{"internal/hub/commit", "internal/hub/registry", "internal/hub/state", "internal/hub/twin/doc"}, Why: "the companion rule and its settings drive the registry; never the other way"},
+		{From: "internal/security/alert", To: []string{"internal/security/ledger"}, Why: "observations and operators change alerts in transactions"},
+		{From: "internal/security/alert", To: []string{"internal/security/event"}, Why: "an explanation knows the hub's own events from a device's"},
 		{From: "internal/security/schema", To: []string{"internal/security/event"}, Why: "messages become typed events, and events messages"},
 		{From: "internal/security/sample", To: []string{"internal/security/event", "internal/security/schema"}, Why: "samples are events, written as messages"},
 
@@ -69,6 +71,8 @@ func edges() []Edge {
 		{From: "internal/security/...", To: []string{"internal/security/event", "internal/security/schema", "internal/security/sample"}, Why: "security is tried with real and sampled messages", Test: true},
 		{From: "internal/store/...", To: []string{"internal/security/ledger"}, Why: "one suite for every store of the ledger, with the memory store as its model", Test: true},
 		{From: "internal/security/sigma", To: []string{"internal/rulefile"}, Why: "the language is tried on rules as they are written", Test: true},
+		{From: "internal/security/...", To: []string{"internal/store/securitymem"}, Why: "security is tried over the memory store, which is its fake", Test: true},
+		{From: "internal/security/...", To: []string{"internal/security/ledger"}, Why: "security is tried with a ledger", Test: true},
 		{From: "internal/api/...", To: []string{"internal/hub/...", "internal/security/onboard"}, Why: "requests are tried against the real core", Test: true},
 		{From: "internal/store/...", To: []string{"internal/store/...", "internal/hub/state", "internal/hub/twin/doc"}, Why: "one suite for every store, with the memory store as its model", Test: true},
 		{From: "internal/store/eventdb", To: []string{"internal/security/sample", "internal/security/schema"}, Why: "the store is tried and measured with what a fleet sends", Test: true},
