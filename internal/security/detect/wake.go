@@ -47,3 +47,16 @@ func wakeTime(d *ledger.Device, name string) (time.Time, bool) {
 	}
 	return time.Unix(seconds, 0).UTC(), true
 }
+
+// Settle drops the wakes that have come due and that nobody has renewed, so
+// that a party which is no longer there does not keep the device due for ever.
+func Settle(d *ledger.Device, now time.Time) {
+	for name := range d.Memory {
+		if t, ok := wakeTime(d, name); ok && !t.After(now) {
+			SetWake(d, strings.TrimPrefix(name, wakePrefix), time.Time{})
+		}
+	}
+	if !d.Due.After(now) {
+		SetWake(d, "", time.Time{})
+	}
+}
