@@ -41,14 +41,16 @@ func newAutomaton(texts []string, ids []int32) *automaton {
 	b := &builder{a: &automaton{}, first: 1}
 	b.grow(512)
 	b.a.cells[0].check = 1
-	// Breadth first: what fails leads to is nearer to the root and placed before.
+	// Breadth first: what fail leads to is nearer to the root, and done before.
 	queue := []span{{0, len(sorted), 0, 0}}
 	for len(queue) > 0 {
 		s := queue[0]
 		queue = queue[1:]
+		here := &b.a.cells[s.state]
+		here.out = b.a.cells[here.fail].out
 		if len(sorted[s.from]) == s.depth {
 			b.a.found[s.state] = ids[order[s.from]]
-			b.a.cells[s.state].out = s.state
+			here.out = s.state
 			s.from++
 		}
 		queue = b.children(sorted, s, queue)
@@ -99,7 +101,6 @@ func (b *builder) children(sorted []string, s span, queue []span) []span {
 		} else {
 			b.a.cells[t].fail = b.a.step(b.a.cells[s.state].fail, c)
 		}
-		b.a.cells[t].out = b.a.cells[b.a.cells[t].fail].out
 		queue = append(queue, span{starts[i], starts[i+1], s.depth + 1, t})
 	}
 	return queue
