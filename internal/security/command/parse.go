@@ -103,6 +103,7 @@ func (p *parser) rest(c *pending, after []token) bool {
 	default:
 		return false
 	}
+	p.assigned(c.words[:i])
 	script := strings.TrimSpace(c.src[last.end:])
 	if quoted := after[0].quoted || strings.ContainsAny(after[0].text, " \t\n"); quoted && !hasOperator(after[1:]) && len(after[0].subs) == 0 {
 		script = after[0].text
@@ -183,7 +184,9 @@ func (p *parser) flush(c *pending, op string) {
 
 // command adds a simple command, or what it runs if that is all it does.
 func (p *parser) command(c *pending) {
-	c.words = c.words[effective(c.words):]
+	first := effective(c.words)
+	p.assigned(c.words[:first])
+	c.words = c.words[first:]
 	if len(c.words) == 0 {
 		if len(c.redirs) > 0 {
 			p.add(c)
@@ -209,6 +212,21 @@ func (p *parser) command(c *pending) {
 	case interpreter(name) && p.interpreted(c, name):
 	default:
 		p.others(c, name)
+	}
+}
+
+// assigned adds the assignments that stand before a command as a command of
+// their own, for what they change (HISTFILE, LD_PRELOAD).
+func (p *parser) assigned(prefix []token) {
+	var s simple
+	for _, w := range prefix {
+		if assignment(w.text) {
+			s.words = append(s.words, w.text)
+		}
+	}
+	if len(s.words) > 0 {
+		s.text = strings.Join(s.words, " ")
+		p.cmds = append(p.cmds, s)
 	}
 }
 
