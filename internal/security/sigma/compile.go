@@ -82,11 +82,16 @@ func (c *compiler) rule(r *Rule) (compiled, error) {
 	for _, cond := range r.Detection.conditions {
 		root.kids = append(root.kids, c.clause(cond.tree))
 	}
+	root = root.plain()
 	if err := c.problems.err("compile rule", r.Title); err != nil {
 		return compiled{}, err
 	}
 	index := int32(len(c.set.rules))
 	g := &gater{selections: c.selections, lengths: c.lengths, memo: map[gateKey][]int32{}}
+	for _, s := range c.selections {
+		g.order(s)
+	}
+	g.order(root)
 	if lits := g.gate(root, false); len(lits) > 0 {
 		for _, l := range lits {
 			if on := c.set.gates[l]; len(on) == 0 || on[len(on)-1] != index {
@@ -123,6 +128,14 @@ func (c *compiler) clause(cl *clause) *node {
 	for _, r := range cl.refs {
 		n.kids = append(n.kids, &node{op: opSelection, selection: r})
 	}
+	return n.plain()
+}
+
+// plain returns the only part of a node that joins nothing.
+func (n *node) plain() *node {
+	if n.op != opTest && n.op != opNot && n.op != opSelection && len(n.kids) == 1 {
+		return n.kids[0]
+	}
 	return n
 }
 
@@ -133,9 +146,9 @@ func (c *compiler) selection(s *selection, index int) *node {
 		for i := range g {
 			and.kids = append(and.kids, c.item(&g[i], index))
 		}
-		or.kids = append(or.kids, and)
+		or.kids = append(or.kids, and.plain())
 	}
-	return or
+	return or.plain()
 }
 
 func (c *compiler) item(it *item, selection int) *node {
@@ -180,7 +193,7 @@ func (c *compiler) keywords(it *item, selection int) *node {
 		for _, id := range c.options.Keywords {
 			or.kids = append(or.kids, &node{op: opTest, selection: selection, test: c.test(it, values, c.slot(id))})
 		}
-		return or
+		return or.plain()
 	}
 	if !it.all {
 		return fields(it.values)

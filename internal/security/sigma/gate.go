@@ -113,6 +113,33 @@ func (g *gater) shortest(lits []int32) int {
 	return n
 }
 
+// order puts the parts of an and that are likeliest to fail first. The one that
+// is gated by the seldomest texts comes after the others that are gated: they
+// are what brought the rule here.
+func (g *gater) order(n *node) {
+	for _, k := range n.kids {
+		g.order(k)
+	}
+	if n.op != opAnd || len(n.kids) < 2 {
+		return
+	}
+	rank := make(map[*node]int, len(n.kids))
+	var best *node
+	var least []int32
+	for _, k := range n.kids {
+		lits := g.gate(k, false)
+		if len(lits) == 0 {
+			rank[k] = 2
+		} else if g.better(lits, least) {
+			best, least = k, lits
+		}
+	}
+	if best != nil {
+		rank[best] = 1
+	}
+	slices.SortStableFunc(n.kids, func(a, b *node) int { return rank[a] - rank[b] })
+}
+
 func union(a, b []int32) []int32 {
 	out := slices.Concat(a, b)
 	slices.Sort(out)
