@@ -44,6 +44,8 @@ func edges() []Edge {
 
 		{From: "internal/security/watch", To: []string{"internal/hub/auth", "internal/security/event", "internal/security/schema"}, Why: "refusals of the hub become security messages"},
 
+		{From: "internal/security/investigate", To: []string{"internal/security/event", "internal/security/schema"}, Why: "questions are answered from stored events"},
+
 		// Adapters: each sees the core, none sees another.
 		{From: "internal/store/memory", To: []string{"internal/hub/state"}, Why: "a store keeps the records of the core"},
 		{From: "internal/store/sqlite", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "a store keeps the records of the core"},
@@ -56,6 +58,8 @@ func edges() []Edge {
 		{From: "internal/gateway/mqtt", To: []string{"internal/hub/auth", "internal/hub/session", "internal/hub/state"}, Why: "the gateway turns packets into calls of the core"},
 		{From: "internal/api/rest", To: []string{"internal/hub/auth"}, Why: "who asks is proven before anything is answered"},
 		{From: "internal/api/hubapi", To: []string{"internal/hub/auth", "internal/hub/message", "internal/hub/policy", "internal/hub/query", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/onboard"}, Why: "the REST API turns requests into calls of the core"},
+		{From: "internal/api/securityapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
+		{From: "internal/api/securityapi", To: []string{"internal/hub/auth", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/detect", "internal/security/event", "internal/security/investigate", "internal/security/ledger", "internal/security/sigma"}, Why: "the security API turns requests into calls of the core"},
 		{From: "internal/device", To: []string{"internal/gateway/mqtt/packet"}, Why: "a device client speaks MQTT with the same codec"},
 
 		{From: "internal/rulefile", To: []string{"internal/security/sigma"}, Why: "a codec: the YAML of rules becomes the nodes that sigma reads"},
@@ -73,6 +77,7 @@ func edges() []Edge {
 		{From: "internal/security/sigma", To: []string{"internal/rulefile"}, Why: "the language is tried on rules as they are written", Test: true},
 		{From: "internal/security/...", To: []string{"internal/store/securitymem"}, Why: "security is tried over the memory store, which is its fake", Test: true},
 		{From: "internal/security/...", To: []string{"internal/security/ledger"}, Why: "security is tried with a ledger", Test: true},
+		{From: "internal/api/securityapi", To: []string{"internal/store/securitymem"}, Why: "requests are tried against a real ledger in memory", Test: true},
 		{From: "internal/api/...", To: []string{"internal/hub/...", "internal/security/onboard"}, Why: "requests are tried against the real core", Test: true},
 		{From: "internal/store/...", To: []string{"internal/store/...", "internal/hub/state", "internal/hub/twin/doc"}, Why: "one suite for every store, with the memory store as its model", Test: true},
 		{From: "internal/store/eventdb", To: []string{"internal/security/sample", "internal/security/schema"}, Why: "the store is tried and measured with what a fleet sends", Test: true},

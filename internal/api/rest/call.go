@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -123,6 +124,18 @@ func (c *Call) Answer(v any, tag tvilling.ETag) error {
 	return c.JSON(b, tag)
 }
 
+// Text answers 200 with a text of some media type.
+func (c *Call) Text(contentType, text string) error {
+	header := c.W.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Length", strconv.Itoa(len(text)))
+	c.wrote, c.status = true, http.StatusOK
+	c.W.WriteHeader(http.StatusOK)
+	_, _ = io.WriteString(c.W, text)
+	return nil
+}
+
 // Nothing answers 204.
 func (c *Call) Nothing() error {
 	c.wrote, c.status = true, http.StatusNoContent
@@ -155,6 +168,11 @@ func (c *Call) Log(level slog.Level, message string, more ...slog.Attr) {
 	}
 	attrs = append(attrs, c.notes...)
 	l.LogAttrs(ctx, level, message, append(attrs, more...)...) //nolint:sloglint // a constant of the callers
+}
+
+// Warn writes a line about something that did not stop the request.
+func (c *Call) Warn(message string, err error) {
+	c.Log(slog.LevelError, message, ErrorAttr(err))
 }
 
 // actor says who asks, "" before that is proven.

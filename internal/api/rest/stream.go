@@ -64,6 +64,7 @@ func (c *Call) Export(contentType, name string, produce Producer) error {
 func (c *Call) send(contentType string, produce Producer) (taken bool, failure error) {
 	ctx, cancel := context.WithCancel(c.Context())
 	lines := make(chan []byte, linesAhead)
+	c.wrote, c.status = true, http.StatusOK // the producer may log
 	var wg sync.WaitGroup
 	var failed error
 	wg.Go(func() {
@@ -85,7 +86,6 @@ func (c *Call) send(contentType string, produce Producer) (taken bool, failure e
 	header := c.W.Header()
 	header.Set("Content-Type", contentType)
 	header.Set("Cache-Control", "no-store")
-	c.wrote, c.status = true, http.StatusOK
 	c.hurry(slowest)
 	c.W.WriteHeader(http.StatusOK)
 	taken = c.flush() == nil && c.pump(lines)

@@ -6,23 +6,20 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/security/event"
+	"github.com/tvilling/tvilling/internal/security/schema"
 )
 
 // Events yields stored events. An error of code Corrupt stands for events that
 // are damaged in the store, and others may follow; any other is the end.
 type Events func(ctx context.Context, q event.Query) iter.Seq2[*event.Record, error]
 
-// Decode turns a stored payload into items; schema.Items does.
-type Decode func(k event.Kind, payload []byte) ([]event.Item, error)
-
 // Reader asks a store of events. It is safe for concurrent use.
 type Reader struct {
 	events Events
-	decode Decode
 }
 
 // NewReader returns a reader.
-func NewReader(events Events, decode Decode) *Reader { return &Reader{events: events, decode: decode} }
+func NewReader(events Events) *Reader { return &Reader{events: events} }
 
 // Found is an event with those of its items that were asked for.
 type Found struct {
@@ -46,7 +43,7 @@ func (r *Reader) Find(ctx context.Context, q event.Query, w Where) iter.Seq2[Fou
 				}
 				continue
 			}
-			f, ok, err := r.look(rec, w)
+			f, ok, err := look(rec, w)
 			if err != nil {
 				if !yield(Found{}, err) {
 					return
@@ -61,13 +58,13 @@ func (r *Reader) Find(ctx context.Context, q event.Query, w Where) iter.Seq2[Fou
 }
 
 // look reads the items of an event if there are conditions on them.
-func (r *Reader) look(rec *event.Record, w Where) (Found, bool, error) {
+func look(rec *event.Record, w Where) (Found, bool, error) {
 	f := Found{Record: rec}
 	if len(w) == 0 {
 		return f, true, nil
 	}
 	var err error
-	if f.Items, err = r.items(rec); err != nil {
+	if f.Items, err = readItems(rec); err != nil {
 		return f, false, err
 	}
 	for i, it := range f.Items {
@@ -78,12 +75,12 @@ func (r *Reader) look(rec *event.Record, w Where) (Found, bool, error) {
 	return f, len(f.Hit) > 0, nil
 }
 
-// items decodes the payload of a stored event.
-func (r *Reader) items(rec *event.Record) ([]event.Item, error) {
-	if rec.Event.Kind == event.Unknown || len(rec.Event.Payload) == 0 {
+// readItems decodes the payload of a stored event.
+func readItems(rec *event.Record) ([]event.Item, error) {
+	if len(rec.Event.Payload) == 0 {
 		return nil, nil
 	}
-	items, err := r.decode(rec.Event.Kind, rec.Event.Payload)
+	items, err := schema.Items(rec.Event.Kind, rec.Event.Payload)
 	if err != nil {
 		// It was read when it came, so this is a fault of the store or ours.
 		return nil, &tvilling.Error{Code: tvilling.Corrupt, Op: "read stored event", Subject: rec.Event.ID, Message: "The payload of a stored event cannot be read.", Err: err}
@@ -121,7 +118,7 @@ func (r *Reader) Page(ctx context.Context, q event.Query, w Where, top int, enou
 			p.Next = &p.Events[top-1].Position
 			return p, nil
 		}
-		f, ok, err := r.look(rec, w)
+		f, ok, err := look(rec, w)
 		switch {
 		case err != nil:
 			p.Damaged++

@@ -102,7 +102,7 @@ func (r *Reader) each(ctx context.Context, q event.Query, out *Summary, enough f
 	for rec, err := range r.events(ctx, q) {
 		var items []event.Item
 		if err == nil {
-			items, err = r.items(rec)
+			items, err = readItems(rec)
 		}
 		if err != nil {
 			if tvilling.CodeOf(err) != tvilling.Corrupt {
