@@ -18,8 +18,9 @@ func TestCrashesLoseNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		fs := faultfs.New()
+		read := uint64(0) // what the reader is done with
 		open := func() *messagelog.Log {
-			l, err := messagelog.Open(messagelog.Options{Dir: "log", FS: fs, Reserve: 2000, MaxAge: time.Hour})
+			l, err := messagelog.Open(messagelog.Options{Dir: "log", FS: fs, Reserve: 2000, MaxAge: time.Hour, Keep: func() uint64 { return read }})
 			if err != nil {
 				t.Fatalf("Open: %v", err)
 			}
@@ -48,11 +49,17 @@ func TestCrashesLoseNothingAcknowledged(t *testing.T) {
 					t.Fatalf("Retain removed a message of %v", now.Sub(acked[l.First()-2].Enqueued))
 				}
 			},
+			"read": func(t *rapid.T) {
+				read = rapid.Uint64Range(read, uint64(len(acked))).Draw(t, "to")
+			},
 			"crash": func(t *rapid.T) {
 				fs.Crash(func() bool { return rapid.Bool().Draw(t, "keep") })
 				l = open()
 			},
 			"": func(t *rapid.T) {
+				if l.First() > read+1 {
+					t.Fatalf("the log begins with message %d, but the reader has read up to %d", l.First(), read)
+				}
 				want := acked[l.First()-1:]
 				for m, err := range l.Read(t.Context(), 0) {
 					if err != nil {

@@ -24,6 +24,11 @@ type Options struct {
 	// files go, a sixteenth of it may be free at times, and the smallest log
 	// is two files of 1 MiB.
 	MaxBytes int64
+	// Keep returns the sequence up to which all readers are done; nil means
+	// that no reader is waited for. A file with a message after it stays,
+	// however old or large the log is; [Log.Held] says how much that is. It is
+	// asked whenever something is to be removed and must not call the log.
+	Keep func() uint64
 	// Reserve is how much space is written ahead of small appends; see
 	// segment.Options.
 	Reserve int64
@@ -49,6 +54,7 @@ type Log struct {
 	logger   *slog.Logger
 	maxAge   time.Duration
 	maxBytes int64
+	keep     func() uint64
 
 	// mu is held while messages are encoded and appended. It guards the
 	// buffers, which are used again.
@@ -57,9 +63,11 @@ type Log struct {
 	ends     []int
 	payloads [][]byte
 
-	// retaining is held while messages are removed. It guards removed.
-	retaining sync.Mutex
-	removed   uint64
+	// retaining is held while messages are removed. It guards removed, and
+	// what each limit would have removed but for the readers.
+	retaining         sync.Mutex
+	removed           uint64
+	heldAge, heldSize uint64
 
 	// stuck says that Append could not remove old messages the last time.
 	stuck atomic.Bool
@@ -76,7 +84,7 @@ func Open(o Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open message log: %w", err)
 	}
-	l := &Log{log: s, logger: o.Logger, maxAge: o.MaxAge, maxBytes: o.MaxBytes}
+	l := &Log{log: s, logger: o.Logger, maxAge: o.MaxAge, maxBytes: o.MaxBytes, keep: o.Keep}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
 	}

@@ -13,6 +13,9 @@ import (
 // A file goes when its newest message is too old. So that a quiet log does
 // not keep messages for ever, the active file is ended when its oldest
 // message has an eighth of MaxAge.
+//
+// What a reader still needs (Options.Keep) stays beyond both limits; Held
+// says how much that is.
 func (l *Log) Retain(now time.Time) (dropped int, err error) {
 	aged, err := l.retainAge(now)
 	if err != nil {
@@ -27,6 +30,16 @@ func (l *Log) Removed() uint64 {
 	l.retaining.Lock()
 	defer l.retaining.Unlock()
 	return l.removed
+}
+
+// Held returns how many messages are beyond a limit and stay because a reader
+// still needs them, or a message in the same file; as of the last time that
+// something was to be removed. While it is not 0 the log may outgrow its disk:
+// somebody should see to the reader.
+func (l *Log) Held() uint64 {
+	l.retaining.Lock()
+	defer l.retaining.Unlock()
+	return max(l.heldAge, l.heldSize)
 }
 
 func (l *Log) retainAge(now time.Time) (int, error) {
@@ -55,7 +68,7 @@ func (l *Log) retainAge(now time.Time) (int, error) {
 		}
 		before = s.Last + 1
 	}
-	return l.drop(before, "age")
+	return l.drop(before, "age", &l.heldAge)
 }
 
 func (l *Log) retainSize() (int, error) {
@@ -77,20 +90,34 @@ func (l *Log) retainSize() (int, error) {
 		excess -= s.Bytes
 		before = s.Last + 1
 	}
-	return l.drop(before, "size")
+	return l.drop(before, "size", &l.heldSize)
 }
 
-// drop removes the messages before a sequence. l.retaining is held.
-func (l *Log) drop(before uint64, reason string) (int, error) {
+// drop removes the messages before a sequence, as far as no reader needs them,
+// and notes in held how many stay for that. l.retaining is held.
+func (l *Log) drop(before uint64, reason string, held *uint64) (int, error) {
 	first := l.log.First()
-	if before <= first {
-		return 0, nil
+	allowed := before
+	if l.keep != nil && before > first {
+		allowed = min(before, l.keep()+1)
 	}
-	err := l.log.Drop(before)
+	var err error
+	if allowed > first {
+		err = l.log.Drop(allowed)
+	}
 	n := l.log.First() - first
 	l.removed += n
 	if n > 0 {
 		l.logger.Info("message log removed old messages", "reason", reason, "messages", n, "first", l.log.First())
+	}
+	was := *held
+	*held = 0
+	if allowed < before {
+		*held = before - min(before, l.log.First())
+	}
+	if was == 0 && *held > 0 {
+		l.logger.Warn("message log keeps messages beyond its limit because a reader has not read them yet",
+			"reason", reason, "messages", *held, "first", l.log.First())
 	}
 	return int(n), err
 }
