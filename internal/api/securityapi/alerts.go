@@ -1,26 +1,15 @@
 package securityapi
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/rest"
+	"github.com/tvilling/tvilling/internal/security/alert"
 	"github.com/tvilling/tvilling/internal/security/ledger"
 )
-
-// maxMany is how many alerts one request may change.
-const maxMany = 1000
-
-// AlertETag returns the etag of an alert.
-func AlertETag(a *ledger.Alert) tvilling.ETag {
-	return tvilling.ETag(base64.StdEncoding.EncodeToString(strconv.AppendUint(nil, a.Version, 10)))
-}
 
 // listAlerts is GET alerts: a page, newest first.
 func (h *Handler) listAlerts(c *rest.Call) error {
@@ -87,14 +76,14 @@ func alertFilter(c *rest.Call) (f ledger.AlertFilter, err error) {
 
 // getAlert is GET alerts/{id}.
 func (h *Handler) getAlert(c *rest.Call) error {
-	a, err := h.alert(c)
+	a, err := h.findAlert(c)
 	if err != nil {
 		return err
 	}
 	return answerAlert(c, a)
 }
 
-func (h *Handler) alert(c *rest.Call) (*ledger.Alert, error) {
+func (h *Handler) findAlert(c *rest.Call) (*ledger.Alert, error) {
 	id := c.Params["id"]
 	a, err := h.opt.Ledger.Alert(c.Context(), id)
 	if err == nil && a == nil {
@@ -112,7 +101,7 @@ func answerAlert(c *rest.Call, a *ledger.Alert) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(b, AlertETag(a))
+	return c.JSON(b, alert.ETag(a))
 }
 
 // changeBody is a change of an alert. A text may be "" and a time null.
@@ -124,20 +113,19 @@ type changeBody struct {
 	DismissedUntil json.RawMessage `json:"dismissedUntil"`
 }
 
-func (b changeBody) change(path string) (AlertChange, error) {
-	out := AlertChange{Status: b.Status, Reason: b.Reason, Note: b.Note, Owner: b.Owner}
-	if b.DismissedUntil != nil {
-		var t time.Time
-		if string(b.DismissedUntil) != "null" {
-			if err := json.Unmarshal(b.DismissedUntil, &t); err != nil {
-				return out, rest.BadMember(path+"dismissedUntil", "The value must be a time as \"2026-01-31T12:00:00Z\" (RFC 3339), or null.")
-			}
+// change returns the change; path is where the body stands in another one.
+func (b changeBody) change(path string) (alert.Change, error) {
+	out := alert.Change{Status: b.Status, Reason: b.Reason, Note: b.Note, Owner: b.Owner}
+	if b.DismissedUntil == nil {
+		return out, nil
+	}
+	var t time.Time
+	if string(b.DismissedUntil) != "null" {
+		if err := json.Unmarshal(b.DismissedUntil, &t); err != nil {
+			return out, rest.BadMember(path+"dismissedUntil", "The value must be a time as \"2026-01-31T12:00:00Z\" (RFC 3339), or null.")
 		}
-		out.DismissedUntil = new(t.UTC())
 	}
-	if out == (AlertChange{}) {
-		return out, rest.BadMember(strings.TrimSuffix(path, "."), "The change is empty; it has one or more of status, reason, note, owner and dismissedUntil.")
-	}
+	out.DismissedUntil = new(t.UTC())
 	return out, nil
 }
 
@@ -185,16 +173,6 @@ func (h *Handler) updateAlerts(c *rest.Call) error {
 	if err := rest.DecodeStrict(b, &in); err != nil {
 		return err
 	}
-	if len(in.IDs) == 0 || len(in.IDs) > maxMany {
-		return rest.BadMember("ids", fmt.Sprintf("The list must have 1 to %d ids; it has %d.", maxMany, len(in.IDs)))
-	}
-	seen := make(map[string]bool, len(in.IDs))
-	for i, id := range in.IDs {
-		if seen[id] {
-			return rest.BadMember(fmt.Sprintf("ids[%d]", i), "The id is given twice.")
-		}
-		seen[id] = true
-	}
 	change, err := in.Change.change("change.")
 	if err != nil {
 		return err
@@ -219,7 +197,7 @@ func (h *Handler) updateAlerts(c *rest.Call) error {
 
 // alertHistory is GET alerts/{id}/history: who did what, oldest first.
 func (h *Handler) alertHistory(c *rest.Call) error {
-	if _, err := h.alert(c); err != nil {
+	if _, err := h.findAlert(c); err != nil {
 		return err
 	}
 	steps, err := h.opt.Ledger.History(c.Context(), c.Params["id"])
@@ -229,27 +207,6 @@ func (h *Handler) alertHistory(c *rest.Call) error {
 	return c.Answer(struct {
 		Steps []ledger.Step `json:"steps"`
 	}{some(steps)}, "")
-}
-
-// explainAlert is GET alerts/{id}/explain.
-func (h *Handler) explainAlert(c *rest.Call) error {
-	e, err := h.opt.Alerts.Explain(c.Context(), c.Params["id"])
-	if err != nil {
-		return err
-	}
-	alert, err := ledger.EncodeAlert(e.Alert)
-	if err != nil {
-		return err
-	}
-	out := struct {
-		Alert     json.RawMessage `json:"alert"`
-		Sentences []string        `json:"sentences"`
-		Detection *infoJSON       `json:"detection,omitempty"`
-	}{Alert: alert, Sentences: some(e.Sentences)}
-	if e.Detection != nil {
-		out.Detection = new(toInfo(e.Detection))
-	}
-	return c.Answer(out, AlertETag(e.Alert))
 }
 
 // alertSummary is GET alerts/summary.

@@ -2,7 +2,6 @@ package securityapi_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"log/slog"
 	"net/http/httptest"
@@ -16,6 +15,7 @@ import (
 	"github.com/tvilling/tvilling/internal/api/securityapi"
 	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/hubtest"
+	"github.com/tvilling/tvilling/internal/security/alert"
 	"github.com/tvilling/tvilling/internal/security/ledger"
 	"github.com/tvilling/tvilling/internal/store/securitymem"
 )
@@ -27,7 +27,6 @@ type hub struct {
 	handler    *securityapi.Handler
 	ledger     *ledger.Ledger
 	events     *events
-	alerts     *alerts
 	detections *detections
 	devices    *devices
 	sinks      *sinks
@@ -41,9 +40,8 @@ func newHub(t testing.TB, change ...func(*securityapi.Options)) *hub {
 		Core: hubtest.New(t), ledger: ledger.NewLedger(securitymem.New()),
 		events: new(events), detections: newDetections(), devices: new(devices), sinks: new(sinks), log: new(lockedBuffer),
 	}
-	h.alerts = &alerts{ledger: h.ledger}
 	o := securityapi.Options{
-		Auth: h.Auth, Ledger: h.ledger.Store(), Alerts: h.alerts, Detections: h.detections, Events: h.events, Twins: h.Twins,
+		Auth: h.Auth, Ledger: h.ledger.Store(), Alerts: alert.New(h.ledger, rules{}), Detections: h.detections, Events: h.events, Twins: h.Twins,
 		Devices: h.devices, Sinks: h.sinks, Changed: h.ledger.Changed, Guarded: h.guarded.Load, Hub: "hub.example",
 		Recommendations: []securityapi.RecommendationType{{
 			Type: "IoT_OpenPorts", Title: "Open ports", Description: "A port listens.", Severity: ledger.Medium, Fix: []string{"Close it."},
@@ -148,60 +146,13 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// alerts changes alerts as an operator's desk would, with as little rules.
-type alerts struct{ ledger *ledger.Ledger }
+// rules knows one detection.
+type rules struct{}
 
-func (s *alerts) Update(ctx context.Context, id string, c securityapi.AlertChange, match tvilling.Match, actor string) (*ledger.Alert, error) {
-	var out *ledger.Alert
-	err := s.ledger.Do(ctx, func(tx *ledger.Tx) error {
-		a, err := tx.Alert(id)
-		if err != nil {
-			return err
-		}
-		if a == nil {
-			return tvilling.Errorf(tvilling.NotFound, "There is no alert with this id.")
-		}
-		if !match.Allows(securityapi.AlertETag(a)) {
-			return tvilling.Errorf(tvilling.PreconditionFailed, "The alert has changed meanwhile; read it again.")
-		}
-		step := ledger.Step{Action: "noted", Actor: actor, From: a.Status}
-		if c.Status != nil {
-			a.Status, step.Action = *c.Status, string(*c.Status)
-		}
-		for _, m := range []struct {
-			from *string
-			to   *string
-		}{{c.Reason, &a.Reason}, {c.Note, &a.Note}, {c.Owner, &a.Owner}} {
-			if m.from != nil {
-				*m.to = *m.from
-			}
-		}
-		if c.DismissedUntil != nil {
-			a.DismissedUntil = *c.DismissedUntil
-		}
-		step.To, step.Reason, step.Note, step.Owner = a.Status, a.Reason, a.Note, a.Owner
-		out = a
-		return tx.PutAlert(a, step)
-	})
-	return out, err
-}
-
-func (s *alerts) UpdateMany(ctx context.Context, ids []string, c securityapi.AlertChange, actor string) ([]securityapi.Outcome, error) {
-	var list []securityapi.Outcome
-	for _, id := range ids {
-		_, err := s.Update(ctx, id, c, tvilling.Match{}, actor)
-		list = append(list, securityapi.Outcome{ID: id, Err: err})
-	}
-	return list, nil
-}
-
-func (s *alerts) Explain(ctx context.Context, id string) (*securityapi.Explanation, error) {
-	a, err := s.ledger.Store().Alert(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if a == nil {
-		return nil, tvilling.Errorf(tvilling.NotFound, "There is no alert with this id.")
-	}
-	return &securityapi.Explanation{Alert: a, Sentences: []string{"The detection " + a.Rule + " matched."}, Detection: minerInfo()}, nil
+func (rules) Rule(id string) (alert.Rule, bool) {
+	i := minerInfo()
+	return alert.Rule{
+		ID: i.ID, Title: i.Title, Description: i.Description, Severity: i.Severity, Version: i.Version, Source: i.Source,
+		Remediation: i.Remediation, Techniques: i.Techniques,
+	}, id == i.ID
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/twin"
+	"github.com/tvilling/tvilling/internal/security/alert"
 	"github.com/tvilling/tvilling/internal/security/detect"
 	"github.com/tvilling/tvilling/internal/security/event"
 	"github.com/tvilling/tvilling/internal/security/ledger"
@@ -26,35 +27,12 @@ type Ledger interface {
 	FeedHead() uint64
 }
 
-// AlertChange is what an operator changes of an alert; nil members stay.
-type AlertChange struct {
-	Status *ledger.Status
-	// Reason, Note and Owner may be set to "".
-	Reason, Note, Owner *string
-	// DismissedUntil may be the zero time: for good.
-	DismissedUntil *time.Time
-}
-
-// Outcome is what became of the change of one alert among many.
-type Outcome struct {
-	ID  string
-	Err error
-}
-
-// Alerts changes alerts on behalf of operators, and explains them.
+// Alerts changes alerts on behalf of operators, and explains them; an
+// [alert.Service] does.
 type Alerts interface {
-	Update(ctx context.Context, id string, c AlertChange, match tvilling.Match, actor string) (*ledger.Alert, error)
-	UpdateMany(ctx context.Context, ids []string, c AlertChange, actor string) ([]Outcome, error)
-	Explain(ctx context.Context, id string) (*Explanation, error)
-}
-
-// Explanation says why there is an alert.
-type Explanation struct {
-	Alert *ledger.Alert
-	// Sentences tell it in plain words, in order.
-	Sentences []string
-	// Detection is what raised it; nil if there is none of that name any more.
-	Detection *detect.Info
+	Update(ctx context.Context, id string, c alert.Change, match tvilling.Match, actor string) (*ledger.Alert, error)
+	UpdateMany(ctx context.Context, ids []string, c alert.Change, actor string) ([]alert.Outcome, error)
+	Explain(ctx context.Context, id string) (*alert.Explanation, error)
 }
 
 // RecommendationType is a kind of recommendation.
