@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/state"
 )
 
@@ -17,17 +18,17 @@ import (
 // moduleId, the versions and body are there only when the change has them. A
 // change that is damaged in the store is a line {"error":{…}}, and the stream
 // goes on.
-func (h *Handler) changes(c *call) error {
-	after, err := c.after(h.Journal.Head)
+func (h *Handler) changes(c *rest.Call) error {
+	after, err := c.After(h.Journal.Head)
 	if err != nil {
 		return err
 	}
-	follow, err := c.flag("follow")
+	follow, err := c.Flag("follow")
 	if err != nil {
 		return err
 	}
-	only := c.filter()
-	return c.stream(h, func(ctx context.Context, emit func([]byte) error) error {
+	only := filterOf(c)
+	return c.Stream(func(ctx context.Context, emit func([]byte) error) error {
 		for change, err := range h.Journal.Read(ctx, after, follow) {
 			line, err := changeLine(change, err, only)
 			if err != nil {
@@ -47,7 +48,7 @@ func (h *Handler) changes(c *call) error {
 // changeLine returns the line of a change, nil if the filter leaves it out.
 func changeLine(change state.Change, err error, only filter) ([]byte, error) {
 	if err != nil {
-		return damaged(err)
+		return rest.Damaged(err)
 	}
 	if !only.takes(change.ID) {
 		return nil, nil
@@ -55,31 +56,23 @@ func changeLine(change state.Change, err error, only filter) ([]byte, error) {
 	return append(appendChange(nil, change), '\n'), nil
 }
 
-// damaged turns what is corrupt into a line, and leaves other errors alone.
-func damaged(err error) ([]byte, error) {
-	if tvilling.CodeOf(err) != tvilling.Corrupt {
-		return nil, err
-	}
-	return appendStreamFault(nil, translate(err), ""), nil
-}
-
 func appendChange(dst []byte, c state.Change) []byte {
 	dst = append(dst, `{"sequence":`...)
 	dst = strconv.AppendUint(dst, c.Sequence, 10)
 	dst = append(dst, `,"time":`...)
-	dst = appendTime(dst, c.Time)
+	dst = rest.AppendTime(dst, c.Time)
 	dst = append(dst, `,"op":`...)
-	dst = appendString(dst, string(c.Op))
+	dst = rest.AppendString(dst, string(c.Op))
 	if c.ID.Device != "" {
 		dst = append(dst, `,"deviceId":`...)
-		dst = appendString(dst, string(c.ID.Device))
+		dst = rest.AppendString(dst, string(c.ID.Device))
 	}
 	if c.ID.IsModule() {
 		dst = append(dst, `,"moduleId":`...)
-		dst = appendString(dst, string(c.ID.Module))
+		dst = rest.AppendString(dst, string(c.ID.Module))
 	}
 	dst = append(dst, `,"actor":`...)
-	dst = appendString(dst, c.Actor)
+	dst = rest.AppendString(dst, c.Actor)
 	dst = appendPositive(dst, `,"version":`, c.Version)
 	dst = appendPositive(dst, `,"desiredVersion":`, c.Desired)
 	dst = appendPositive(dst, `,"reportedVersion":`, c.Reported)
@@ -95,4 +88,18 @@ func appendPositive(dst []byte, name string, n int64) []byte {
 		return dst
 	}
 	return strconv.AppendInt(append(dst, name...), n, 10)
+}
+
+// filter is what a stream is narrowed to.
+type filter struct {
+	device tvilling.DeviceID
+	module tvilling.ModuleID
+}
+
+func filterOf(c *rest.Call) filter {
+	return filter{device: tvilling.DeviceID(c.Query.Get("device")), module: tvilling.ModuleID(c.Query.Get("module"))}
+}
+
+func (f filter) takes(id tvilling.Identity) bool {
+	return (f.device == "" || f.device == id.Device) && (f.module == "" || f.module == id.Module)
 }

@@ -6,16 +6,17 @@ import (
 	"strconv"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/registry"
 )
 
 // getIdentity is GET /devices/{device} and GET /devices/{device}/modules/{module}.
-func (h *Handler) getIdentity(c *call) error {
-	id, err := c.identity()
+func (h *Handler) getIdentity(c *rest.Call) error {
+	id, err := c.Identity()
 	if err != nil {
 		return err
 	}
-	v, err := h.Registry.Get(c.context(), id)
+	v, err := h.Registry.Get(c.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -24,12 +25,12 @@ func (h *Handler) getIdentity(c *call) error {
 
 // putIdentity is PUT of a device or a module: without If-Match it creates,
 // with If-Match it updates (wire §4.2). An etag in the body counts for nothing.
-func (h *Handler) putIdentity(c *call) error {
-	id, err := c.identity()
+func (h *Handler) putIdentity(c *rest.Call) error {
+	id, err := c.Identity()
 	if err != nil {
 		return err
 	}
-	b, err := c.body()
+	b, err := c.Body()
 	if err != nil {
 		return err
 	}
@@ -37,7 +38,7 @@ func (h *Handler) putIdentity(c *call) error {
 	if err != nil {
 		return err
 	}
-	v, err := h.Registry.Put(c.context(), spec, c.match(), c.who.Actor())
+	v, err := h.Registry.Put(c.Context(), spec, c.Match(), c.Who.Actor())
 	if err != nil {
 		return err
 	}
@@ -45,24 +46,24 @@ func (h *Handler) putIdentity(c *call) error {
 }
 
 // deleteIdentity is DELETE of a device, with all of its modules, or a module.
-func (h *Handler) deleteIdentity(c *call) error {
-	id, err := c.identity()
+func (h *Handler) deleteIdentity(c *rest.Call) error {
+	id, err := c.Identity()
 	if err != nil {
 		return err
 	}
-	if err := h.Registry.Delete(c.context(), id, c.match(), c.who.Actor()); err != nil {
+	if err := h.Registry.Delete(c.Context(), id, c.Match(), c.Who.Actor()); err != nil {
 		return err
 	}
-	return c.nothing()
+	return c.Nothing()
 }
 
 // listDevices is GET /devices[?top=N]. A top outside 1 to 1000 means 1000.
-func (h *Handler) listDevices(c *call) error {
-	top, err := c.top()
+func (h *Handler) listDevices(c *rest.Call) error {
+	top, err := top(c)
 	if err != nil {
 		return err
 	}
-	list, err := h.Registry.Devices(c.context(), top)
+	list, err := h.Registry.Devices(c.Context(), top)
 	if err := h.withoutDamage(c, err); err != nil {
 		return err
 	}
@@ -71,21 +72,21 @@ func (h *Handler) listDevices(c *call) error {
 
 // withoutDamage lets a list go on without the identities that are damaged: the
 // header tells how many they are, and the log which.
-func (h *Handler) withoutDamage(c *call, err error) error {
+func (h *Handler) withoutDamage(c *rest.Call, err error) error {
 	damage, ok := errors.AsType[registry.Damage](err)
 	if !ok {
 		return err
 	}
-	c.w.Header().Set(DamagedHeader, strconv.Itoa(len(damage)))
+	c.W.Header().Set(DamagedHeader, strconv.Itoa(len(damage)))
 	for _, err := range damage {
-		c.log(h.logger, slog.LevelError, "damaged identity left out of a list", errorAttr(err))
+		c.Log(slog.LevelError, "damaged identity left out of a list", rest.ErrorAttr(err))
 	}
 	return nil
 }
 
 // top reads the query string's top; 0 when there is none or it is out of range.
-func (c *call) top() (int, error) {
-	s := c.query.Get("top")
+func top(c *rest.Call) (int, error) {
+	s := c.Query.Get("top")
 	if s == "" {
 		return 0, nil
 	}
@@ -100,12 +101,12 @@ func (c *call) top() (int, error) {
 }
 
 // listModules is GET /devices/{device}/modules.
-func (h *Handler) listModules(c *call) error {
-	id, err := c.device()
+func (h *Handler) listModules(c *rest.Call) error {
+	id, err := c.Device()
 	if err != nil {
 		return err
 	}
-	list, err := h.Registry.Modules(c.context(), id.Device)
+	list, err := h.Registry.Modules(c.Context(), id.Device)
 	if err := h.withoutDamage(c, err); err != nil {
 		return err
 	}

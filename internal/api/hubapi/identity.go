@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/registry"
 	"github.com/tvilling/tvilling/internal/hub/state"
 )
@@ -40,20 +41,20 @@ type authentication struct {
 // parseIdentity reads the body of a PUT of id. What remains to be checked
 // (keys, thumbprints, lengths) is the registry's.
 func parseIdentity(b []byte, id tvilling.Identity) (registry.Spec, error) {
-	if err := checkObject(b); err != nil {
+	if err := rest.CheckObject(b); err != nil {
 		return registry.Spec{}, err
 	}
 	var in identityBody
-	if err := decode(b, &in); err != nil {
+	if err := rest.Decode(b, &in); err != nil {
 		return registry.Spec{}, err
 	}
 	if in.DeviceID != nil && *in.DeviceID != string(id.Device) {
-		return registry.Spec{}, badMember("deviceId", "The id in the body is not the one in the path.")
+		return registry.Spec{}, rest.BadMember("deviceId", "The id in the body is not the one in the path.")
 	}
 	spec := registry.Spec{ID: id}
 	if id.IsModule() {
 		if in.ModuleID != nil && *in.ModuleID != string(id.Module) {
-			return registry.Spec{}, badMember("moduleId", "The id in the body is not the one in the path.")
+			return registry.Spec{}, rest.BadMember("moduleId", "The id in the body is not the one in the path.")
 		}
 		spec.ManagedBy = text(in.ManagedBy)
 	} else if err := in.device(&spec); err != nil {
@@ -71,7 +72,7 @@ func (in *identityBody) device(spec *registry.Spec) error {
 	case strings.EqualFold(status, "disabled"):
 		spec.Disabled = true
 	default:
-		return badMember("status", `The status is "enabled" or "disabled".`)
+		return rest.BadMember("status", `The status is "enabled" or "disabled".`)
 	}
 	spec.StatusReason = text(in.StatusReason)
 	spec.Edge = in.Capabilities != nil && in.Capabilities.IotEdge
@@ -98,7 +99,7 @@ func (a *authentication) spec() (*registry.AuthSpec, error) {
 	if name == "" {
 		switch {
 		case keys && thumbprints:
-			return nil, badMember("authentication.type", "With keys and thumbprints both, the type must say which count: sas or selfSigned.")
+			return nil, rest.BadMember("authentication.type", "With keys and thumbprints both, the type must say which count: sas or selfSigned.")
 		case thumbprints:
 			s.Type = state.SelfSigned
 		case keys || a.SymmetricKey != nil:
@@ -115,17 +116,13 @@ func (a *authentication) spec() (*registry.AuthSpec, error) {
 	}
 	switch {
 	case s.Type == "":
-		return nil, badMember("authentication.type", "The type is sas, selfSigned, certificateAuthority or none.")
+		return nil, rest.BadMember("authentication.type", "The type is sas, selfSigned, certificateAuthority or none.")
 	case keys && s.Type != state.SAS:
-		return nil, badMember("authentication.symmetricKey", "Keys belong to type sas; leave them out or null with type "+string(s.Type)+".")
+		return nil, rest.BadMember("authentication.symmetricKey", "Keys belong to type sas; leave them out or null with type "+string(s.Type)+".")
 	case thumbprints && s.Type != state.SelfSigned:
-		return nil, badMember("authentication.x509Thumbprint", "Thumbprints belong to type selfSigned; leave them out or null with type "+string(s.Type)+".")
+		return nil, rest.BadMember("authentication.x509Thumbprint", "Thumbprints belong to type selfSigned; leave them out or null with type "+string(s.Type)+".")
 	}
 	return &s, nil
-}
-
-func badMember(path, message string) error {
-	return &tvilling.Error{Code: tvilling.InvalidArgument, Op: "read body", Path: path, Message: message}
 }
 
 func text(s *string) string {
@@ -143,42 +140,42 @@ func (h *Handler) appendIdentity(dst []byte, v registry.View) ([]byte, error) {
 	}
 	if v.ID.IsModule() {
 		dst = append(dst, `{"moduleId":`...)
-		dst = appendString(dst, string(v.ID.Module))
+		dst = rest.AppendString(dst, string(v.ID.Module))
 		dst = append(dst, `,"managedBy":`...)
-		dst = appendNullable(dst, v.ManagedBy)
+		dst = rest.AppendNullable(dst, v.ManagedBy)
 		dst = append(dst, `,"deviceId":`...)
 	} else {
 		dst = append(dst, `{"deviceId":`...)
 	}
-	dst = appendString(dst, string(v.ID.Device))
+	dst = rest.AppendString(dst, string(v.ID.Device))
 	dst = append(dst, `,"generationId":`...)
-	dst = appendString(dst, v.Generation)
+	dst = rest.AppendString(dst, v.Generation)
 	dst = append(dst, `,"etag":`...)
-	dst = appendString(dst, string(v.ETag()))
+	dst = rest.AppendString(dst, string(v.ETag()))
 	dst = append(dst, `,"connectionState":`...)
 	dst = appendConnection(dst, v.Connected)
 	if !v.ID.IsModule() {
 		dst = append(dst, `,"status":`...)
 		dst = appendStatus(dst, v.Disabled)
 		dst = append(dst, `,"statusReason":`...)
-		dst = appendNullable(dst, v.StatusReason)
+		dst = rest.AppendNullable(dst, v.StatusReason)
 	}
 	dst = append(dst, `,"connectionStateUpdatedTime":`...)
-	dst = appendTime(dst, v.StateUpdated)
+	dst = rest.AppendTime(dst, v.StateUpdated)
 	if !v.ID.IsModule() {
 		dst = append(dst, `,"statusUpdatedTime":`...)
-		dst = appendTime(dst, v.StatusUpdated)
+		dst = rest.AppendTime(dst, v.StatusUpdated)
 	}
 	dst = append(dst, `,"lastActivityTime":`...)
-	dst = appendTime(dst, v.LastActivity)
+	dst = rest.AppendTime(dst, v.LastActivity)
 	dst = append(dst, `,"cloudToDeviceMessageCount":0,"authentication":{"symmetricKey":{"primaryKey":`...)
-	dst = appendNullable(dst, primary)
+	dst = rest.AppendNullable(dst, primary)
 	dst = append(dst, `,"secondaryKey":`...)
-	dst = appendNullable(dst, secondary)
+	dst = rest.AppendNullable(dst, secondary)
 	dst = append(dst, `},"x509Thumbprint":`...)
 	dst = appendThumbprints(dst, v.Auth)
 	dst = append(dst, `,"type":`...)
-	dst = appendString(dst, string(v.Auth.Type))
+	dst = rest.AppendString(dst, string(v.Auth.Type))
 	dst = append(dst, '}')
 	if !v.ID.IsModule() {
 		dst = appendDeviceTail(dst, v.Identity)
@@ -190,23 +187,23 @@ func (h *Handler) appendIdentity(dst []byte, v registry.View) ([]byte, error) {
 // device twin alike.
 func appendDeviceTail(dst []byte, rec *state.Identity) []byte {
 	dst = append(dst, `,"capabilities":{"iotEdge":`...)
-	dst = append(appendBool(dst, rec.Edge), '}')
+	dst = append(rest.AppendBool(dst, rec.Edge), '}')
 	if rec.DeviceScope != "" {
 		dst = append(dst, `,"deviceScope":`...)
-		dst = appendString(dst, rec.DeviceScope)
+		dst = rest.AppendString(dst, rec.DeviceScope)
 	}
 	if len(rec.ParentScopes) > 0 {
 		dst = append(dst, `,"parentScopes":`...)
-		dst = appendStrings(dst, rec.ParentScopes)
+		dst = rest.AppendStrings(dst, rec.ParentScopes)
 	}
 	return dst
 }
 
 func appendThumbprints(dst []byte, a state.Authentication) []byte {
 	dst = append(dst, `{"primaryThumbprint":`...)
-	dst = appendNullable(dst, a.PrimaryThumbprint)
+	dst = rest.AppendNullable(dst, a.PrimaryThumbprint)
 	dst = append(dst, `,"secondaryThumbprint":`...)
-	dst = appendNullable(dst, a.SecondaryThumbprint)
+	dst = rest.AppendNullable(dst, a.SecondaryThumbprint)
 	return append(dst, '}')
 }
 
@@ -225,7 +222,7 @@ func appendStatus(dst []byte, disabled bool) []byte {
 }
 
 // identities answers with an array of identities.
-func (h *Handler) identities(c *call, list []registry.View) error {
+func (h *Handler) identities(c *rest.Call, list []registry.View) error {
 	b := append(make([]byte, 0, 2+700*len(list)), '[')
 	var err error
 	for i, v := range list {
@@ -236,14 +233,14 @@ func (h *Handler) identities(c *call, list []registry.View) error {
 			return err
 		}
 	}
-	return c.json(append(b, ']'), "")
+	return c.JSON(append(b, ']'), "")
 }
 
 // identity answers with one identity.
-func (h *Handler) identity(c *call, v registry.View) error {
+func (h *Handler) identity(c *rest.Call, v registry.View) error {
 	b, err := h.appendIdentity(make([]byte, 0, 1024), v)
 	if err != nil {
 		return err
 	}
-	return c.json(b, v.ETag())
+	return c.JSON(b, v.ETag())
 }

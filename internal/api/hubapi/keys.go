@@ -2,20 +2,21 @@ package hubapi
 
 import (
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/rest"
 )
 
 // restore is POST /tvilling/devices/{device}/modules/{module}/restore: makes
 // the security module again that was deleted on purpose. The answer is the
 // module.
-func (h *Handler) restore(c *call) error {
-	id, err := c.identity()
+func (h *Handler) restore(c *rest.Call) error {
+	id, err := c.Identity()
 	if err != nil {
 		return err
 	}
 	if !h.security(string(id.Module)) {
 		return tvilling.Errorf(tvilling.InvalidArgument, "Only the module %s can be restored; create others by PUT.", h.SecurityModule)
 	}
-	v, err := h.Registry.Restore(c.context(), id.Device, c.who.Actor())
+	v, err := h.Registry.Restore(c.Context(), id.Device, c.Who.Actor())
 	if err != nil {
 		return err
 	}
@@ -25,16 +26,16 @@ func (h *Handler) restore(c *call) error {
 // regenerate is POST /tvilling/devices/{device}[/modules/{module}]/regenerate?key=…:
 // gives an identity a new primary or secondary key, or swaps the two. The
 // answer is the identity.
-func (h *Handler) regenerate(c *call) error {
-	id, err := c.identity()
+func (h *Handler) regenerate(c *rest.Call) error {
+	id, err := c.Identity()
 	if err != nil {
 		return err
 	}
-	which, err := c.key()
+	which, err := key(c)
 	if err != nil {
 		return err
 	}
-	v, err := h.Registry.Regenerate(c.context(), id, which, c.who.Actor())
+	v, err := h.Registry.Regenerate(c.Context(), id, which, c.Who.Actor())
 	if err != nil {
 		return err
 	}
@@ -42,8 +43,8 @@ func (h *Handler) regenerate(c *call) error {
 }
 
 // key reads which key is to be made anew.
-func (c *call) key() (string, error) {
-	switch which := c.query.Get("key"); which {
+func key(c *rest.Call) (string, error) {
+	switch which := c.Query.Get("key"); which {
 	case "primary", "secondary", "swap":
 		return which, nil
 	default:

@@ -9,14 +9,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/message"
 )
 
 const telemetryKind = message.Telemetry
 
 // messageKind reads the query string's kind; missing is telemetry.
-func messageKind(c *call) (message.Kind, error) {
-	switch c.query.Get("kind") {
+func messageKind(c *rest.Call) (message.Kind, error) {
+	switch c.Query.Get("kind") {
 	case "", message.Telemetry.String():
 		return message.Telemetry, nil
 	case message.Security.String():
@@ -35,21 +36,21 @@ func messageKind(c *call) (message.Kind, error) {
 // A body that is JSON stands there as it is, any other as "bodyBase64". A
 // property given without "=" is null, one given several times an array of its
 // values. A message that is damaged in the store is a line {"error":{…}}.
-func (h *Handler) messages(c *call) error {
+func (h *Handler) messages(c *rest.Call) error {
 	kind, err := messageKind(c)
 	if err != nil {
 		return err
 	}
-	after, err := c.after(func() uint64 { return h.Messages.Head(kind) })
+	after, err := c.After(func() uint64 { return h.Messages.Head(kind) })
 	if err != nil {
 		return err
 	}
-	follow, err := c.flag("follow")
+	follow, err := c.Flag("follow")
 	if err != nil {
 		return err
 	}
-	only := c.filter()
-	return c.stream(h, func(ctx context.Context, emit func([]byte) error) error {
+	only := filterOf(c)
+	return c.Stream(func(ctx context.Context, emit func([]byte) error) error {
 		for m, err := range h.Messages.Read(ctx, kind, after, follow) {
 			line, err := messageLine(m, err, kind, only)
 			if err != nil {
@@ -68,7 +69,7 @@ func (h *Handler) messages(c *call) error {
 
 func messageLine(m *tvilling.Message, err error, kind message.Kind, only filter) ([]byte, error) {
 	if err != nil {
-		return damaged(err)
+		return rest.Damaged(err)
 	}
 	if !only.takes(m.From) {
 		return nil, nil
@@ -80,14 +81,14 @@ func appendMessage(dst []byte, m *tvilling.Message, kind message.Kind) []byte {
 	dst = append(dst, `{"sequence":`...)
 	dst = strconv.AppendUint(dst, m.Sequence, 10)
 	dst = append(dst, `,"enqueuedTime":`...)
-	dst = appendTime(dst, m.Enqueued)
+	dst = rest.AppendTime(dst, m.Enqueued)
 	dst = append(dst, `,"kind":`...)
-	dst = appendString(dst, kind.String())
+	dst = rest.AppendString(dst, kind.String())
 	dst = append(dst, `,"deviceId":`...)
-	dst = appendString(dst, string(m.From.Device))
+	dst = rest.AppendString(dst, string(m.From.Device))
 	if m.From.IsModule() {
 		dst = append(dst, `,"moduleId":`...)
-		dst = appendString(dst, string(m.From.Module))
+		dst = rest.AppendString(dst, string(m.From.Module))
 	}
 	dst = append(dst, `,"systemProperties":`...)
 	dst = appendProperties(dst, m.System)
@@ -122,7 +123,7 @@ func appendProperties(dst []byte, list []tvilling.Property) []byte {
 			dst = append(dst, ',')
 		}
 		first = false
-		dst = append(appendString(dst, p.Name), ':')
+		dst = append(rest.AppendString(dst, p.Name), ':')
 		if !named(list[i+1:], p.Name) {
 			dst = appendValue(dst, p)
 			continue
@@ -155,5 +156,5 @@ func appendValue(dst []byte, p tvilling.Property) []byte {
 	if p.Null {
 		return append(dst, "null"...)
 	}
-	return appendString(dst, p.Value)
+	return rest.AppendString(dst, p.Value)
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/registry"
 )
 
@@ -14,16 +15,16 @@ import (
 //
 // next is absent on the last page. The devices have the form of
 // GET /devices/{device}.
-func (h *Handler) pageDevices(c *call) error {
-	top, err := c.top()
+func (h *Handler) pageDevices(c *rest.Call) error {
+	top, err := top(c)
 	if err != nil {
 		return err
 	}
 	if top == 0 {
 		top = registry.MaxList
 	}
-	prefix := c.query.Get("prefix")
-	list, more, err := h.page(c, tvilling.DeviceID(c.query.Get("after")), prefix, top)
+	prefix := c.Query.Get("prefix")
+	list, more, err := h.page(c, tvilling.DeviceID(c.Query.Get("after")), prefix, top)
 	if err != nil {
 		return err
 	}
@@ -39,20 +40,20 @@ func (h *Handler) pageDevices(c *call) error {
 	b = append(b, ']')
 	if more {
 		b = append(b, `,"next":`...)
-		b = appendString(b, string(list[len(list)-1].ID.Device))
+		b = rest.AppendString(b, string(list[len(list)-1].ID.Device))
 	}
-	return c.json(append(b, '}'), "")
+	return c.JSON(append(b, '}'), "")
 }
 
 // page returns up to top devices whose ids begin with prefix, after one, and
 // whether there are more.
-func (h *Handler) page(c *call, after tvilling.DeviceID, prefix string, top int) ([]registry.View, bool, error) {
+func (h *Handler) page(c *rest.Call, after tvilling.DeviceID, prefix string, top int) ([]registry.View, bool, error) {
 	list := make([]registry.View, 0, min(top, 128))
 	if string(after) < prefix {
 		// Ids are in bytewise order, so those with the prefix follow it; the
 		// prefix itself may be the first.
 		after = tvilling.DeviceID(prefix)
-		v, err := h.Registry.Get(c.context(), tvilling.Device(after))
+		v, err := h.Registry.Get(c.Context(), tvilling.Device(after))
 		switch code := tvilling.CodeOf(err); code {
 		case "":
 			list = append(list, v)
@@ -62,7 +63,7 @@ func (h *Handler) page(c *call, after tvilling.DeviceID, prefix string, top int)
 		}
 	}
 	// One more than asked for tells whether there is a next page.
-	rest, err := h.Registry.Page(c.context(), after, min(top+1-len(list), registry.MaxList))
+	rest, err := h.Registry.Page(c.Context(), after, min(top+1-len(list), registry.MaxList))
 	if err := h.withoutDamage(c, err); err != nil {
 		return nil, false, err
 	}

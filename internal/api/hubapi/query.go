@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/query"
 	"github.com/tvilling/tvilling/internal/hub/registry"
 	"github.com/tvilling/tvilling/internal/hub/state"
@@ -24,48 +25,50 @@ type queryBody struct {
 }
 
 // query is POST /devices/query (wire §7.1).
-func (h *Handler) query(c *call) error {
-	b, err := c.object()
+func (h *Handler) query(c *rest.Call) error {
+	b, err := c.Object()
 	if err != nil {
 		return err
 	}
 	var in queryBody
-	if err := decode(b, &in); err != nil {
+	if err := rest.Decode(b, &in); err != nil {
 		return err
 	}
 	if in.Query == nil {
-		return badMember("query", "The body needs the text of a query, as {\"query\":\"SELECT * FROM devices\"}.")
+		return rest.BadMember("query", "The body needs the text of a query, as {\"query\":\"SELECT * FROM devices\"}.")
 	}
 	q, err := query.Compile(*in.Query)
 	if err != nil {
 		return err
 	}
-	size, err := c.pageSize()
+	size, err := pageSize(c)
 	if err != nil {
 		return err
 	}
-	done, err := h.admit(c.context(), q)
+	done, err := h.admit(c.Context(), q)
 	if err != nil {
 		return err
 	}
 	defer done()
 	damaged, begin := 0, time.Now()
-	page, err := q.Run(c.context(), h.rows(c.context(), q), query.Options{
-		Size: size, Continuation: c.r.Header.Get("x-ms-continuation"),
+	page, err := q.Run(c.Context(), h.rows(c.Context(), q), query.Options{
+		Size: size, Continuation: c.R.Header.Get("x-ms-continuation"),
 		// A page is given out short, even empty, when its time is over: whoever
 		// follows the continuation gets every row, and no request holds the
 		// store for long.
 		Enough: func(int) bool { return time.Since(begin) > h.QueryTime },
 		Damaged: func(err error) {
 			damaged++
-			c.log(h.logger, slog.LevelError, "damaged twin left out of a query", errorAttr(err))
+			c.Log(slog.LevelError, "damaged twin left out of a query", rest.ErrorAttr(err))
 		},
 	})
 	if err != nil {
 		return err
 	}
-	c.rows = page.Scanned
-	header := c.w.Header()
+	if page.Scanned > 0 {
+		c.Note(slog.Int("rows_examined", page.Scanned))
+	}
+	header := c.W.Header()
 	if damaged > 0 {
 		header.Set(DamagedHeader, strconv.Itoa(damaged))
 	}
@@ -75,7 +78,7 @@ func (h *Handler) query(c *call) error {
 	if page.Next != "" {
 		header.Set("x-ms-continuation", page.Next)
 	}
-	return c.json(page.Body, "")
+	return c.JSON(page.Body, "")
 }
 
 // admit waits for one of the places of queries that look through all twins. A
@@ -100,8 +103,8 @@ func itemType(q *query.Query) string {
 }
 
 // pageSize reads x-ms-max-item-count; 0 stands for the largest page.
-func (c *call) pageSize() (int, error) {
-	s := c.r.Header.Get("x-ms-max-item-count")
+func pageSize(c *rest.Call) (int, error) {
+	s := c.R.Header.Get("x-ms-max-item-count")
 	if s == "" {
 		return 0, nil
 	}

@@ -5,7 +5,6 @@ import (
 	"iter"
 
 	"github.com/tvilling/tvilling"
-	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/message"
 	"github.com/tvilling/tvilling/internal/hub/policy"
 	"github.com/tvilling/tvilling/internal/hub/registry"
@@ -13,11 +12,6 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/twin"
 	"github.com/tvilling/tvilling/internal/security/onboard"
 )
-
-// Authenticator finds out who sends a request; an [auth.Authenticator] is one.
-type Authenticator interface {
-	Request(ctx context.Context, resource string, c auth.Credentials) (auth.Principal, error)
-}
 
 // Registry keeps the identities; a [registry.Service] is one.
 type Registry interface {

@@ -3,9 +3,9 @@ package hubapi
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 	"github.com/tvilling/tvilling/internal/security/onboard"
 )
@@ -17,12 +17,12 @@ import (
 //
 // desired and tags are the initial content of the module's twin, absent when
 // there is none.
-func (h *Handler) getSettings(c *call) error { return answer(c, h.Settings.Current()) }
+func (h *Handler) getSettings(c *rest.Call) error { return c.Answer(h.Settings.Current(), "") }
 
 // putSettings is PUT /tvilling/settings. Members left out keep their value,
 // and the answer is the settings then in force.
-func (h *Handler) putSettings(c *call) error {
-	b, err := c.object()
+func (h *Handler) putSettings(c *rest.Call) error {
+	b, err := c.Object()
 	if err != nil {
 		return err
 	}
@@ -30,14 +30,14 @@ func (h *Handler) putSettings(c *call) error {
 	if err := parseSettings(b, &next); err != nil {
 		return err
 	}
-	if err := h.Settings.Change(c.context(), next, c.who.Actor()); err != nil {
+	if err := h.Settings.Change(c.Context(), next, c.Who.Actor()); err != nil {
 		return err
 	}
-	return answer(c, next)
+	return c.Answer(next, "")
 }
 
 func parseSettings(b []byte, into *onboard.Settings) error {
-	if err := decodeStrict(b, into); err != nil {
+	if err := rest.DecodeStrict(b, into); err != nil {
 		return err
 	}
 	m := &into.SecurityModule
@@ -70,13 +70,4 @@ func initial(raw json.RawMessage, part doc.Part) (json.RawMessage, error) {
 // existing devices is,
 //
 //	{"enabled":true,"running":true,"seen":600,"adopted":500,"failed":0,"remaining":400}
-func (h *Handler) securityModule(c *call) error { return answer(c, h.Adoption.Progress()) }
-
-// answer writes a plain value.
-func answer(c *call, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode answer: %w", err)
-	}
-	return c.json(b, "")
-}
+func (h *Handler) securityModule(c *rest.Call) error { return c.Answer(h.Adoption.Progress(), "") }

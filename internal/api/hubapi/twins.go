@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/hub/twin"
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
@@ -18,47 +19,47 @@ var (
 )
 
 // getTwin is GET of a device's or module's twin.
-func (h *Handler) getTwin(c *call) error {
-	id, err := c.identity()
+func (h *Handler) getTwin(c *rest.Call) error {
+	id, err := c.Identity()
 	if err != nil {
 		return err
 	}
-	v, err := h.Twins.Get(c.context(), id)
+	v, err := h.Twins.Get(c.Context(), id)
 	if err != nil {
 		return err
 	}
-	return c.json(appendTwin(newTwin(v), v, false), v.ETag())
+	return c.JSON(appendTwin(newTwin(v), v, false), v.ETag())
 }
 
 // getTwinActors is GET of a twin below /tvilling/: each leaf of its $metadata
 // also says who wrote it.
-func (h *Handler) getTwinActors(c *call) error {
-	id, err := c.identity()
+func (h *Handler) getTwinActors(c *rest.Call) error {
+	id, err := c.Identity()
 	if err != nil {
 		return err
 	}
-	v, err := h.Twins.Get(c.context(), id)
+	v, err := h.Twins.Get(c.Context(), id)
 	if err != nil {
 		return err
 	}
-	return c.json(appendTwin(newTwin(v), v, true), v.ETag())
+	return c.JSON(appendTwin(newTwin(v), v, true), v.ETag())
 }
 
 // patchTwin merges; putTwin replaces (wire §2.4). Without If-Match both are
 // unconditional.
-func (h *Handler) patchTwin(c *call) error { return h.writeTwin(c, h.Twins.Patch) }
+func (h *Handler) patchTwin(c *rest.Call) error { return h.writeTwin(c, h.Twins.Patch) }
 
-func (h *Handler) putTwin(c *call) error { return h.writeTwin(c, h.Twins.Replace) }
+func (h *Handler) putTwin(c *rest.Call) error { return h.writeTwin(c, h.Twins.Replace) }
 
 // twinWriter is a method of [Twins] that changes a twin.
 type twinWriter func(ctx context.Context, id tvilling.Identity, u twin.Update, match tvilling.Match, actor string) (twin.View, error)
 
-func (h *Handler) writeTwin(c *call, write twinWriter) error {
-	id, err := c.identity()
+func (h *Handler) writeTwin(c *rest.Call, write twinWriter) error {
+	id, err := c.Identity()
 	if err != nil {
 		return err
 	}
-	b, err := c.object()
+	b, err := c.Object()
 	if err != nil {
 		return err
 	}
@@ -66,11 +67,11 @@ func (h *Handler) writeTwin(c *call, write twinWriter) error {
 	if err != nil {
 		return err
 	}
-	v, err := write(c.context(), id, u, c.match(), c.who.Actor())
+	v, err := write(c.Context(), id, u, c.Match(), c.Who.Actor())
 	if err != nil {
 		return err
 	}
-	return c.json(appendTwin(newTwin(v), v, false), v.ETag())
+	return c.JSON(appendTwin(newTwin(v), v, false), v.ETag())
 }
 
 // parseTwin reads the sections a service may write from a checked object.
@@ -80,7 +81,7 @@ func (h *Handler) writeTwin(c *call, write twinWriter) error {
 func parseTwin(b []byte) (twin.Update, error) {
 	var u twin.Update
 	var tags, properties, desired bool
-	err := members(b, func(name string, value []byte) (err error) {
+	err := rest.Members(b, func(name string, value []byte) (err error) {
 		switch name {
 		case "tags":
 			u.Tags, u.ClearTags, err = section(value, doc.Tags, "tags", &tags)
@@ -89,9 +90,9 @@ func parseTwin(b []byte) (twin.Update, error) {
 				return err
 			}
 			if value[0] != '{' {
-				return badMember("properties", "The value must be a JSON object.")
+				return rest.BadMember("properties", "The value must be a JSON object.")
 			}
-			return members(value, func(name string, value []byte) (err error) {
+			return rest.Members(value, func(name string, value []byte) (err error) {
 				if name == "desired" {
 					u.Desired, u.ClearDesired, err = section(value, doc.Desired, "properties.desired", &desired)
 				} else {
@@ -121,7 +122,7 @@ func section(value []byte, part doc.Part, path string, seen *bool) (p *doc.Patch
 
 func once(seen *bool, path string) error {
 	if *seen {
-		return badMember(path, "The member is given twice.")
+		return rest.BadMember(path, "The member is given twice.")
 	}
 	*seen = true
 	return nil
@@ -130,7 +131,7 @@ func once(seen *bool, path string) error {
 func misspelt(name string, known ...string) error {
 	for _, k := range known {
 		if strings.EqualFold(name, k) {
-			return badMember(name, "The member is spelt "+k+".")
+			return rest.BadMember(name, "The member is spelt "+k+".")
 		}
 	}
 	return nil
@@ -151,16 +152,16 @@ func newTwin(v twin.View) []byte {
 // in the order in which IoT Hub sends them.
 func appendTwin(dst []byte, v twin.View, actors bool) []byte {
 	dst = append(dst, `{"deviceId":`...)
-	dst = appendString(dst, string(v.ID.Device))
+	dst = rest.AppendString(dst, string(v.ID.Device))
 	if v.ID.IsModule() {
 		dst = append(dst, `,"moduleId":`...)
-		dst = appendString(dst, string(v.ID.Module))
+		dst = rest.AppendString(dst, string(v.ID.Module))
 	}
 	dst = append(dst, `,"etag":`...)
-	dst = appendString(dst, string(v.ETag()))
+	dst = rest.AppendString(dst, string(v.ETag()))
 	dst = appendTwinIdentity(dst, v.Identity, v)
 	dst = append(dst, `,"modelId":`...)
-	dst = appendString(dst, v.ModelID)
+	dst = rest.AppendString(dst, v.ModelID)
 	dst = append(dst, `,"version":`...)
 	dst = strconv.AppendInt(dst, v.Version, 10)
 	dst = appendTags(dst, v.Tags, actors)
@@ -182,7 +183,7 @@ func appendTwin(dst []byte, v twin.View, actors bool) []byte {
 func appendOwned(dst []byte, members []state.Owned) []byte {
 	for _, m := range members {
 		dst = append(dst, ',')
-		dst = append(appendString(dst, m.Name), ':')
+		dst = append(rest.AppendString(dst, m.Name), ':')
 		dst = m.Value.AppendJSON(dst, doc.Form{})
 	}
 	return dst
@@ -191,21 +192,21 @@ func appendOwned(dst []byte, members []state.Owned) []byte {
 // appendTwinIdentity appends what a twin mirrors of its identity.
 func appendTwinIdentity(dst []byte, rec *state.Identity, v twin.View) []byte {
 	dst = append(dst, `,"deviceEtag":`...)
-	dst = appendString(dst, string(rec.ETag()))
+	dst = rest.AppendString(dst, string(rec.ETag()))
 	dst = append(dst, `,"status":`...)
 	dst = appendStatus(dst, rec.Disabled)
 	if rec.StatusReason != "" {
 		dst = append(dst, `,"statusReason":`...)
-		dst = appendString(dst, rec.StatusReason)
+		dst = rest.AppendString(dst, rec.StatusReason)
 	}
 	dst = append(dst, `,"statusUpdateTime":`...)
-	dst = appendTime(dst, rec.StatusUpdated)
+	dst = rest.AppendTime(dst, rec.StatusUpdated)
 	dst = append(dst, `,"connectionState":`...)
 	dst = appendConnection(dst, v.Connected)
 	dst = append(dst, `,"lastActivityTime":`...)
-	dst = appendTime(dst, v.LastActivity)
+	dst = rest.AppendTime(dst, v.LastActivity)
 	dst = append(dst, `,"cloudToDeviceMessageCount":0,"authenticationType":`...)
-	dst = appendString(dst, string(rec.Auth.Type))
+	dst = rest.AppendString(dst, string(rec.Auth.Type))
 	dst = append(dst, `,"x509Thumbprint":`...)
 	return appendThumbprints(dst, rec.Auth)
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/rest"
 )
 
 // unoffered are the routes of IoT Hub that this version does not serve. A
@@ -12,6 +13,8 @@ import (
 // They need no api-version, since nothing depends on it.
 func unoffered() []route {
 	const (
+		flat, nested = false, true
+
 		get, put, patch, post, del = http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodPost, http.MethodDelete
 
 		bulk           = "Creating, changing and deleting devices in bulk"
@@ -24,9 +27,9 @@ func unoffered() []route {
 		pnp            = "The digital twin interface; the twin is at /twins/{id}"
 	)
 	var table []route
-	not := func(what string, s shape, method string, patterns ...string) {
+	not := func(what string, nested bool, method string, patterns ...string) {
 		for _, p := range patterns {
-			table = append(table, route{method: method, pattern: p, own: true, need: anyCaller, shape: s, handle: func(*Handler, *call) error {
+			table = append(table, route{method: method, pattern: p, own: true, need: anyCaller, nested: nested, handle: func(*Handler, *rest.Call) error {
 				e := tvilling.Errorf(tvilling.Unsupported, "%s: not offered by this version of the hub.", what)
 				e.Op = "find route"
 				return e
