@@ -43,6 +43,7 @@ func edges() []Edge {
 		{From: "internal/security/schema", To: []string{"internal/security/event"}, Why: "messages become typed events, and events messages"},
 		{From: "internal/security/sample", To: []string{"internal/security/event", "internal/security/schema"}, Why: "samples are events, written as messages"},
 
+		{From: "internal/security/follow", To: []string{"internal/hub/state", "internal/hub/twin/doc", "internal/security/ledger"}, Why: "changes of the hub's records have consequences in the ledger"},
 		{From: "internal/security/watch", To: []string{"internal/hub/auth", "internal/security/event", "internal/security/schema"}, Why: "refusals of the hub become security messages"},
 
 		{From: "internal/security/investigate", To: []string{"internal/security/event", "internal/security/schema"}, Why: "questions are answered from stored events"},
