@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/tvilling/tvilling"
@@ -164,98 +162,4 @@ func refusals(ctx context.Context, s ledger.Store) map[string]error {
 	}
 	_, out["Trim"] = s.Trim(ctx, 0, at(0))
 	return out
-}
-
-// testWholeBatches demands that a batch is seen whole, and once Commit has
-// returned: readers that run beside it never see two of its records apart.
-func testWholeBatches(t *testing.T, setup func(testing.TB) Factory) {
-	s := open(t, setup)
-	const width = 20
-	batch := func(v int) *ledger.Batch {
-		b := &ledger.Batch{Cursors: map[string]uint64{"c": uint64(v)}, Feed: []ledger.Entry{entryOf(uint64(v))}}
-		for n := range width {
-			b.Alerts = append(b.Alerts, with(n, func(a *ledger.Alert) {
-				a.Count, a.Status = int64(v), []ledger.Status{ledger.New, ledger.Resolved}[v%2]
-			}))
-			b.Recommendations = append(b.Recommendations, adviceOf(fmt.Sprint("d", n), "x", v))
-		}
-		return b
-	}
-	commit(t, s, batch(1))
-	var newest atomic.Int64
-	newest.Store(1)
-	readers := []func() error{
-		func() error { // pages
-			least, count, n := newest.Load(), int64(0), 0
-			for a, err := range s.Alerts(t.Context(), ledger.AlertFilter{}, "") {
-				if err != nil {
-					return err
-				}
-				if n++; n == 1 {
-					count = a.Count
-				}
-				if a.Count != count || count < least {
-					return fmt.Errorf("alert %s is of batch %d, the first of batch %d, committed is %d", a.ID, a.Count, count, least)
-				}
-			}
-			if n != width {
-				return fmt.Errorf("%d alerts, want %d", n, width)
-			}
-			return nil
-		},
-		func() error { // runs
-			least, n := newest.Load(), uint64(0)
-			for r, err := range s.Recommendations(t.Context(), ledger.RecommendationFilter{Type: "x"}, "", "") {
-				if err != nil {
-					return err
-				}
-				if n == 0 {
-					n = r.Version
-				}
-				if r.Version != n || n < uint64(least) {
-					return fmt.Errorf("recommendation of %s is of batch %d, the first of batch %d, committed is %d", r.Device, r.Version, n, least)
-				}
-			}
-			return nil
-		},
-		func() error { // summaries
-			g, err := s.AlertGroups(t.Context(), ledger.AlertFilter{}, []string{"status"})
-			if err == nil && (len(g) != 1 || g[0].Count != width) {
-				err = fmt.Errorf("AlertGroups = %v", g)
-			}
-			return err
-		},
-		func() error { // one after the other
-			a, err := s.Alert(t.Context(), alertOf(0).ID)
-			if err != nil {
-				return err
-			}
-			c, err := s.Cursor(t.Context(), "c")
-			if err == nil && c < uint64(a.Count) {
-				err = fmt.Errorf("the cursor is at %d after an alert of batch %d", c, a.Count)
-			}
-			return err
-		},
-	}
-	var stop atomic.Bool
-	var reading, writing sync.WaitGroup
-	writing.Go(func() {
-		for v := 2; !stop.Load(); v++ {
-			commit(t, s, batch(v))
-			newest.Store(int64(v))
-		}
-	})
-	for _, read := range readers {
-		reading.Go(func() {
-			for range 60 {
-				if err := read(); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	reading.Wait()
-	stop.Store(true)
-	writing.Wait()
 }

@@ -75,7 +75,9 @@ func (s *Store) AlertGroups(ctx context.Context, f ledger.AlertFilter, by []stri
 	case f.Owner != "" || !f.From.IsZero() || !f.To.IsZero() || slices.Contains(by, "day"):
 	case f.Type != "":
 		where = " FROM alert INDEXED BY alert_type WHERE type = ?2"
-	case len(f.Status) > 0:
+	case len(f.Status) == 0 && len(by) > 0 && by[0] == "type": // in order already
+		where = " FROM alert INDEXED BY alert_type WHERE type >= ''"
+	default:
 		where = " FROM alert INDEXED BY alert_status WHERE status IN (" + numbers(q.statuses) + ")"
 	}
 	where += " AND " + ofSeverity + " AND " + ofStatus + " AND " + ofOwner

@@ -68,15 +68,31 @@ func records(n int) *ledger.Batch {
 	device := tvilling.DeviceID(fmt.Sprintf("device-%06d", n))
 	return &ledger.Batch{
 		Alerts: []*ledger.Alert{{
-			ID: id, Key: ledger.Key{Device: device, Type: "IoT_CryptoMiner", Cause: "/usr/bin/x"}, Severity: ledger.High, Status: ledger.New,
-			Created: at(n), Updated: at(n), Last: at(n), Version: 1,
+			ID: id, Key: ledger.Key{Device: device, Type: "IoT_CryptoMiner", Cause: "/usr/bin/x"}, Title: "Crypto miner", Severity: ledger.High,
+			Rule: "crypto-miner", RuleVersion: "2026-01-02+0123abcd", Status: ledger.New, Note: "é", Owner: "ann",
+			Count: int64(n) + 1, Reopened: 1, First: at(n - 9), Last: at(n), Created: at(n), Updated: at(n), Version: 3,
+			Evidence: []ledger.Evidence{{
+				Sequence: uint64(n), Event: "e", Name: "ProcessCreate", Time: at(n), Received: at(n + 1), RuleVersion: "v", Hits: 2,
+				Matched: []ledger.Match{{Selection: "s", Field: "CommandLine", Value: "xmrig", Pattern: "*xmrig*"}}, Item: []byte(`{"CommandLine":"xmrig"}`),
+			}},
 		}},
-		Steps:           []ledger.Step{{Sequence: uint64(n) + 1, Alert: id, Time: at(n), Action: "raised", To: ledger.New}},
-		Recommendations: []*ledger.Recommendation{{Device: device, Type: "open-ports", State: ledger.Active}},
-		Devices:         []*ledger.Device{{ID: device, LastSeen: at(n), Due: at(n + 60), Memory: map[string][]byte{"x": {1}}}},
-		Feed:            []ledger.Entry{{Sequence: uint64(n) + 1, Time: at(n), Subject: "alert", ID: id, Body: []byte(`{}`)}},
-		Cursors:         map[string]uint64{"intake": uint64(n)},
-		Values:          map[string][]byte{"rules": fmt.Append(nil, n)},
-		Credentials:     []ledger.Credential{{ID: tvilling.Device(device), Fingerprints: [][]byte{[]byte("shared"), fmt.Append(nil, "own", n)}}},
+		Steps: []ledger.Step{{
+			Sequence: uint64(n) + 1, Alert: id, Time: at(n), Actor: "policy:ann", Action: "reopened", From: ledger.Resolved, To: ledger.New,
+			Reason: "r", Note: "n", Owner: "o",
+		}},
+		Recommendations: []*ledger.Recommendation{{
+			Device: device, Type: "open-ports", Severity: ledger.Low, State: ledger.Active, Details: []byte(`{"ports":[1]}`), Module: "m", Patch: []byte(`{}`),
+			Discovered: at(n), Updated: at(n), Version: 2,
+		}},
+		Devices: []*ledger.Device{{
+			ID: device, LastSeen: at(n), AgentID: "a", AgentVersion: "1", Alerts: [ledger.Severities]int32{ledger.High: 1}, Sync: "differs",
+			Due: at(n + 60), Memory: map[string][]byte{"x": {1}, "y": {2, 3}}, Posture: true,
+		}},
+		Feed: []ledger.Entry{{
+			Sequence: uint64(n) + 1, Time: at(n), Subject: "alert", ID: id, Device: device, Action: "raised", Actor: "hub:detection", Body: []byte(`{}`),
+		}},
+		Cursors:     map[string]uint64{"intake": uint64(n)},
+		Values:      map[string][]byte{"rules": fmt.Append(nil, n)},
+		Credentials: []ledger.Credential{{ID: tvilling.Device(device), Fingerprints: [][]byte{[]byte("shared"), fmt.Append(nil, "own", n)}}},
 	}
 }

@@ -18,7 +18,7 @@ CREATE TABLE alert (
 -- One index for each way to page through alerts, in the order of their pages.
 CREATE INDEX alert_key    ON alert (device, type, cause, newest, id);
 CREATE INDEX alert_device ON alert (device, newest, id);
-CREATE INDEX alert_newest ON alert (newest, id);
+CREATE INDEX alert_newest ON alert (newest, id, last);
 CREATE INDEX alert_status ON alert (status, severity, newest, id, type, device);
 CREATE INDEX alert_type   ON alert (type, status, severity, newest, id, device);
 CREATE INDEX alert_owner  ON alert (owner, newest, id) WHERE owner <> '';
