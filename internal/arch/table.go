@@ -42,6 +42,7 @@ func edges() []Edge {
 		{From: "internal/security/detection", To: []string{"internal/security/command", "internal/security/detect", "internal/security/event", "internal/security/ledger"}, Why: "detections with a memory look at events and report what they find"},
 		{From: "internal/security/schema", To: []string{"internal/security/event"}, Why: "messages become typed events, and events messages"},
 		{From: "internal/security/sample", To: []string{"internal/security/event", "internal/security/schema"}, Why: "samples are events, written as messages"},
+		{From: "internal/security/agentconfig", To: []string{"internal/security/event"}, Why: "each event has its priority in the agent's configuration"},
 
 		{From: "internal/security/follow", To: []string{"internal/hub/state", "internal/hub/twin/doc", "internal/security/ledger"}, Why: "changes of the hub's records have consequences in the ledger"},
 		{From: "internal/security/watch", To: []string{"internal/hub/auth", "internal/security/event", "internal/security/schema"}, Why: "refusals of the hub become security messages"},
@@ -62,7 +63,7 @@ func edges() []Edge {
 		{From: "internal/api/hubapi", To: []string{"internal/hub/auth", "internal/hub/message", "internal/hub/policy", "internal/hub/query", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/onboard"}, Why: "the REST API turns requests into calls of the core"},
 		{From: "internal/api/hubapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
 		{From: "internal/api/securityapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
-		{From: "internal/api/securityapi", To: []string{"internal/hub/auth", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/alert", "internal/security/detect", "internal/security/event", "internal/security/investigate", "internal/security/ledger", "internal/security/sigma"}, Why: "the security API turns requests into calls of the core"},
+		{From: "internal/api/securityapi", To: []string{"internal/hub/auth", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/agentconfig", "internal/security/alert", "internal/security/detect", "internal/security/event", "internal/security/investigate", "internal/security/ledger", "internal/security/sigma"}, Why: "the security API turns requests into calls of the core"},
 		{From: "internal/device", To: []string{"internal/gateway/mqtt/packet"}, Why: "a device client speaks MQTT with the same codec"},
 
 		{From: "internal/rulefile", To: []string{"internal/security/sigma"}, Why: "a codec: the YAML of rules becomes the nodes that sigma reads"},

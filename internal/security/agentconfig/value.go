@@ -87,7 +87,7 @@ func (v Value) appendJSON(dst []byte) []byte {
 	switch v.kind {
 	case isText, isDuration:
 		// Marshal fails on no string.
-		b, _ := json.Marshal(v.String()) //nolint:errchkjson // see above
+		b, _ := json.Marshal(v.String())
 		return append(dst, b...)
 	default:
 		return append(dst, v.String()...)
