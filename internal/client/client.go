@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -119,13 +120,18 @@ type request struct {
 	query       url.Values
 	header      http.Header
 	match       tvilling.Match
-	body        any
+	// body is sent as JSON; with kind it is text of that media type.
+	body any
+	kind string
 }
 
 // send makes the request and returns its answer when it is a success.
 func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
 	var body io.Reader
-	if q.body != nil {
+	kind := "application/json; charset=utf-8"
+	if text, ok := q.body.(string); ok && q.kind != "" {
+		body, kind = strings.NewReader(text), q.kind
+	} else if q.body != nil {
 		b, err := json.Marshal(q.body)
 		if err != nil {
 			return nil, &tvilling.Error{Code: tvilling.InvalidArgument, Op: q.op, Subject: q.subject, Message: "The value to send is not JSON: " + err.Error() + ".", Err: err}
@@ -143,7 +149,7 @@ func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
 	maps.Copy(r.Header, q.header)
 	r.Header.Set("User-Agent", "tvilling")
 	if body != nil {
-		r.Header.Set("Content-Type", "application/json; charset=utf-8")
+		r.Header.Set("Content-Type", kind)
 	}
 	if c.signer != nil {
 		r.Header.Set("Authorization", c.signer.header(time.Now()))

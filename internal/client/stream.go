@@ -15,9 +15,9 @@ import (
 	"github.com/tvilling/tvilling"
 )
 
-// maxLine is the longest line of a stream: a message of full size in base64
-// with its properties, and some room.
-const maxLine = 1 << 20
+// maxLine is the longest line of a stream: an event of full size, each of its
+// bytes escaped, and some room.
+const maxLine = 4 << 20
 
 // StreamOptions select what a stream yields.
 type StreamOptions struct {

@@ -1,0 +1,242 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"iter"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/tvilling/tvilling"
+)
+
+// securityPath begins the paths of the security interface.
+const securityPath = "/tvilling/security"
+
+// Paging says how a list is read.
+type Paging struct {
+	// After is what a page gave as next; "" begins at the start.
+	After string
+	// PageSize is how many are asked for at once, at most 1000; 0 is 100.
+	PageSize int
+}
+
+func (p Paging) set(q url.Values) {
+	setIf(q, "after", p.After)
+	if p.PageSize > 0 {
+		q.Set("top", strconv.Itoa(p.PageSize))
+	}
+}
+
+// page reads one page: a list under a name, and what to go on with, "" at the
+// end of it.
+func page[T any](ctx context.Context, c *Client, q request, name string) (list []*T, next string, err error) {
+	var got map[string]json.RawMessage
+	if _, err := c.do(ctx, q, &got); err != nil {
+		return nil, "", err
+	}
+	for member, into := range map[string]any{name: &list, "next": &next} {
+		if raw, ok := got[member]; ok {
+			if err := json.Unmarshal(raw, into); err != nil {
+				return nil, "", &tvilling.Error{Code: tvilling.Internal, Op: q.op, Subject: q.subject, Message: "The answer of the hub is not what this client knows.", Err: err}
+			}
+		}
+	}
+	return list, next, nil
+}
+
+// pages yields a list, page after page.
+func pages[T any](ctx context.Context, c *Client, q request, name string) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		part := q
+		part.query = maps.Clone(q.query)
+		for {
+			list, next, err := page[T](ctx, c, part, name)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, v := range list {
+				if !yield(v, nil) {
+					return
+				}
+			}
+			if next == "" {
+				return
+			}
+			part.query.Set("after", next)
+		}
+	}
+}
+
+// text reads an answer that is not JSON.
+func (c *Client) text(ctx context.Context, q request) (string, error) {
+	answer, err := c.send(ctx, q)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = answer.Body.Close() }() // it has been read to its end
+	b, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return "", unreachable(q.op, q.subject, c.host, err)
+	}
+	return string(b), nil
+}
+
+func setTime(q url.Values, name string, t time.Time) {
+	if !t.IsZero() {
+		q.Set(name, t.UTC().Format(time.RFC3339Nano))
+	}
+}
+
+func addAll(q url.Values, name string, values []string) {
+	for _, v := range values {
+		q.Add(name, v)
+	}
+}
+
+// Summary counts records by the columns asked for.
+type Summary struct {
+	By     []string `json:"by"`
+	Groups []Group  `json:"groups"`
+	// More is how many groups, those with the fewest, are left out.
+	More int `json:"more"`
+}
+
+// Group is a line of a summary.
+type Group struct {
+	// Values has one for each column.
+	Values  []string `json:"values"`
+	Count   int64    `json:"count"`
+	Devices int64    `json:"devices"`
+}
+
+// SecurityOverview is the fleet at a glance.
+type SecurityOverview struct {
+	// Devices counts devices by state, Alerts open alerts and Recommendations
+	// active ones by severity.
+	Devices         map[string]int64 `json:"devices"`
+	Alerts          map[string]int64 `json:"alerts"`
+	Recommendations map[string]int64 `json:"recommendations"`
+	// TopTypes are the most frequent types of open alerts.
+	TopTypes []TypeCount `json:"topTypes"`
+}
+
+// TypeCount says how frequent a type of alert is.
+type TypeCount struct {
+	Type    string `json:"type"`
+	Count   int64  `json:"count"`
+	Devices int64  `json:"devices"`
+}
+
+// SecurityOverview returns the fleet at a glance.
+func (c *Client) SecurityOverview(ctx context.Context) (*SecurityOverview, error) {
+	v := &SecurityOverview{}
+	_, err := c.do(ctx, request{op: "get overview", subject: c.host, method: http.MethodGet, path: securityPath + "/overview"}, v)
+	return some(v, err)
+}
+
+// DeviceSecurity is the security of one device.
+type DeviceSecurity struct {
+	Device tvilling.DeviceID `json:"device"`
+	// State is "healthy", "atRisk", "unhealthy" or "unknown".
+	State string `json:"state"`
+	// Score is from 0 to 100; nil while the state is unknown.
+	Score *int `json:"score"`
+	// Parts are what the score is made of.
+	Parts []struct {
+		Name   string `json:"name"`
+		Points int    `json:"points"`
+		Why    string `json:"why"`
+	} `json:"parts"`
+	Alerts          map[string]int64 `json:"alerts"`
+	Recommendations map[string]int64 `json:"recommendations"`
+	Agent           struct {
+		ID       string    `json:"id"`
+		Version  string    `json:"version"`
+		LastSeen time.Time `json:"lastSeen"`
+	} `json:"agent"`
+	Configuration struct {
+		// Sync is "inSync", "differs", "notReported", or "" if not known.
+		Sync        string       `json:"sync"`
+		Differences []Difference `json:"differences"`
+	} `json:"configuration"`
+}
+
+// Difference is a property of the agent configuration that is not as desired.
+type Difference struct {
+	// Property is "" if the difference is the object as a whole.
+	Property string `json:"property"`
+	// Desired and Reported are the values as they were written, Effective the
+	// one that should be in force; "" if there is none.
+	Desired   string `json:"desired"`
+	Reported  string `json:"reported"`
+	Effective string `json:"effective"`
+	Why       string `json:"why"`
+}
+
+// DeviceSecurity returns the security of a device, and why it is so.
+func (c *Client) DeviceSecurity(ctx context.Context, d tvilling.DeviceID) (*DeviceSecurity, error) {
+	v := &DeviceSecurity{}
+	_, err := c.do(ctx, request{op: "get security", subject: string(d), method: http.MethodGet, path: securityPath + path("devices", string(d))}, v)
+	return some(v, err)
+}
+
+// Sink is one of those who are told of changes in the feed.
+type Sink struct {
+	Name string `json:"name"`
+	// Kind is "webhook" or "syslog".
+	Kind string `json:"kind"`
+	// Cursor is the newest entry of the feed that it has taken, Behind how far
+	// that is behind the newest one.
+	Cursor    uint64    `json:"cursor"`
+	Behind    uint64    `json:"behind"`
+	Sent      int64     `json:"sent"`
+	Failed    int64     `json:"failed"`
+	LastSent  time.Time `json:"lastSent"`
+	LastError string    `json:"lastError"`
+}
+
+// Sinks returns the sinks and how far they are.
+func (c *Client) Sinks(ctx context.Context) ([]*Sink, error) {
+	list, _, err := page[Sink](ctx, c, request{op: "list sinks", subject: c.host, method: http.MethodGet, path: securityPath + "/sinks"}, "sinks")
+	return list, err
+}
+
+// ReplaySink has a sink told again of everything after a sequence of the feed.
+func (c *Client) ReplaySink(ctx context.Context, name string, after uint64) error {
+	_, err := c.do(ctx, request{
+		op: "replay sink", subject: name, method: http.MethodPost, path: securityPath + path("sinks", name, "replay"),
+		query: url.Values{"after": {strconv.FormatUint(after, 10)}},
+	}, nil)
+	return err
+}
+
+// FeedEntry is one change of an alert or a recommendation.
+type FeedEntry struct {
+	Sequence uint64    `json:"sequence"`
+	Time     time.Time `json:"time"`
+	// Subject is "alert" or "recommendation".
+	Subject string            `json:"subject"`
+	ID      string            `json:"id"`
+	Device  tvilling.DeviceID `json:"device"`
+	Action  string            `json:"action"`
+	Actor   string            `json:"actor"`
+	// Body is the record as it then was.
+	Body json.RawMessage `json:"body"`
+	// Raw is the whole line.
+	Raw json.RawMessage `json:"-"`
+}
+
+func (e *FeedEntry) keep(raw json.RawMessage) { e.Raw = raw }
+
+// Feed yields changes of alerts and recommendations, oldest first. Device and
+// Module of the options count for nothing: the feed is of the whole hub.
+func (c *Client) Feed(ctx context.Context, o StreamOptions) iter.Seq2[*FeedEntry, error] {
+	o.Device, o.Module = "", ""
+	return lines[FeedEntry](ctx, c, request{op: "read feed", subject: c.host, method: http.MethodGet, path: securityPath + "/feed", query: o.query()})
+}
