@@ -3,7 +3,6 @@ package securityapi_test
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"maps"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/securityapi"
+	"github.com/tvilling/tvilling/internal/security/agentconfig"
 	"github.com/tvilling/tvilling/internal/security/detect"
 	"github.com/tvilling/tvilling/internal/security/event"
 	"github.com/tvilling/tvilling/internal/security/ledger"
@@ -226,8 +226,8 @@ func (*devices) Report(_ context.Context, d tvilling.DeviceID) (*securityapi.Dev
 		Device: d, State: "atRisk", Score: new(80), Parts: []securityapi.ScorePart{{Name: "alerts", Points: -20, Why: "1 open alert of high severity"}},
 		Alerts: map[string]int64{"high": 1}, Recommendations: map[string]int64{},
 		Agent: securityapi.Agent{ID: "5a4b8c1e-7d2f-4c3a-9b6e-0f1d2c3b4a59", Version: "1.0.0", LastSeen: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)},
-		Configuration: securityapi.Configuration{Sync: "differs", Differences: []securityapi.Difference{{
-			Property: "maxMessageSizeInBytes", Desired: json.RawMessage("262144"), Reported: json.RawMessage(`"<b>"`), Why: "The agent has not taken it.",
+		Configuration: securityapi.Configuration{Sync: "differs", Differences: []agentconfig.Difference{{
+			Property: "maxMessageSizeInBytes", Desired: "262144", Reported: `"<b>"`, Why: "The agent has not taken it.",
 		}}},
 	}, nil
 }

@@ -2,12 +2,12 @@ package securityapi
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"time"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/twin"
+	"github.com/tvilling/tvilling/internal/security/agentconfig"
 	"github.com/tvilling/tvilling/internal/security/alert"
 	"github.com/tvilling/tvilling/internal/security/detect"
 	"github.com/tvilling/tvilling/internal/security/event"
@@ -113,17 +113,8 @@ type Agent struct {
 // Configuration compares desired and reported agent configuration.
 type Configuration struct {
 	// Sync is "inSync", "differs", "notReported", or "" if not known.
-	Sync        string       `json:"sync"`
-	Differences []Difference `json:"differences"`
-}
-
-// Difference is a property that is not as desired. Values are JSON.
-type Difference struct {
-	Property  string          `json:"property"`
-	Desired   json.RawMessage `json:"desired,omitempty"`
-	Reported  json.RawMessage `json:"reported,omitempty"`
-	Effective json.RawMessage `json:"effective,omitempty"`
-	Why       string          `json:"why"`
+	Sync        string                   `json:"sync"`
+	Differences []agentconfig.Difference `json:"differences"`
 }
 
 // Sinks are those who are told of changes in the feed.
