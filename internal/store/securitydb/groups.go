@@ -75,6 +75,8 @@ func (s *Store) AlertGroups(ctx context.Context, f ledger.AlertFilter, by []stri
 	case f.Owner != "" || !f.From.IsZero() || !f.To.IsZero() || slices.Contains(by, "day"):
 	case f.Type != "":
 		where = " FROM alert INDEXED BY alert_type WHERE type = ?2"
+	case len(f.Status)+len(f.Severity) == 0 && len(by) == 1 && by[0] == "device": // in order already
+		return s.groups(ctx, "summarise alerts", alertColumns(), by, true, " FROM alert INDEXED BY alert_device WHERE device >= ''", nil)
 	case len(f.Status) == 0 && len(by) > 0 && by[0] == "type": // in order already
 		where = " FROM alert INDEXED BY alert_type WHERE type >= ''"
 	default:
@@ -89,7 +91,7 @@ func (s *Store) AlertGroups(ctx context.Context, f ledger.AlertFilter, by []stri
 	} else {
 		where += " AND ?7 IS NULL"
 	}
-	return s.groups(ctx, "summarise alerts", alertColumns(), by, where, q.args[:])
+	return s.groups(ctx, "summarise alerts", alertColumns(), by, f.Device != "", where, q.args[:])
 }
 
 // RecommendationGroups counts recommendations by columns, the most frequent
@@ -107,7 +109,7 @@ func (s *Store) RecommendationGroups(ctx context.Context, f ledger.Recommendatio
 		where = " FROM recommendation INDEXED BY recommendation_type WHERE type = ?2"
 	}
 	where += " AND ((1 << severity) & ?3) <> 0 AND ((1 << state) & ?4) <> 0"
-	return s.groups(ctx, "summarise recommendations", adviceColumns(), by, where,
+	return s.groups(ctx, "summarise recommendations", adviceColumns(), by, f.Device != "", where,
 		[]any{string(f.Device), f.Type, bits(q.severities), bits(q.states)})
 }
 
@@ -117,8 +119,9 @@ func numbers(list []int64) string {
 	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(list)), ","), "[]")
 }
 
-// groupQuery returns the query of a summary and the columns asked for.
-func groupQuery(op string, all []groupColumn, by []string, where string) (string, []groupColumn, error) {
+// groupQuery returns the query of a summary and the columns asked for. single
+// says that a line is about one device at most.
+func groupQuery(op string, all []groupColumn, by []string, single bool, where string) (string, []groupColumn, error) {
 	var cols []groupColumn
 	var expressions []string
 	for i, name := range by {
@@ -137,6 +140,9 @@ func groupQuery(op string, all []groupColumn, by []string, where string) (string
 		expressions = append(expressions, all[n].expression)
 	}
 	query := "SELECT count(*), count(DISTINCT device)"
+	if single || slices.Contains(by, "device") {
+		query = "SELECT count(*), min(count(*), 1)" // which needs no list of them
+	}
 	if len(by) > 0 {
 		query += ", " + strings.Join(expressions, ", ")
 	}
@@ -147,8 +153,8 @@ func groupQuery(op string, all []groupColumn, by []string, where string) (string
 	return query, cols, nil
 }
 
-func (s *Store) groups(ctx context.Context, op string, all []groupColumn, by []string, where string, args []any) ([]ledger.Group, error) {
-	query, cols, err := groupQuery(op, all, by, where)
+func (s *Store) groups(ctx context.Context, op string, all []groupColumn, by []string, single bool, where string, args []any) ([]ledger.Group, error) {
+	query, cols, err := groupQuery(op, all, by, single, where)
 	if err != nil {
 		return nil, err
 	}
