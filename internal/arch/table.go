@@ -40,6 +40,7 @@ func edges() []Edge {
 		{From: "internal/security/alert", To: []string{"internal/security/ledger"}, Why: "observations and operators change alerts in transactions"},
 		{From: "internal/security/alert", To: []string{"internal/security/event"}, Why: "an explanation knows the hub's own events from a device's"},
 		{From: "internal/security/detection", To: []string{"internal/security/command", "internal/security/detect", "internal/security/event", "internal/security/ledger"}, Why: "detections with a memory look at events and report what they find"},
+		{From: "internal/security/recommend", To: []string{"internal/security/agentconfig", "internal/security/detect", "internal/security/event", "internal/security/ledger"}, Why: "evidence becomes recommendations, those of the agent's configuration with a ready patch"},
 		{From: "internal/security/schema", To: []string{"internal/security/event"}, Why: "messages become typed events, and events messages"},
 		{From: "internal/security/sample", To: []string{"internal/security/event", "internal/security/schema"}, Why: "samples are events, written as messages"},
 		{From: "internal/security/agentconfig", To: []string{"internal/security/event"}, Why: "each event has its priority in the agent's configuration"},
