@@ -40,7 +40,7 @@ var operators = []struct {
 	word bool
 }{
 	{"<=", lessOrEqual, false}, {">=", greaterOrEqual, false}, {"!=", unequal, false},
-	{"=", equal, false}, {"<", less, false}, {">", greater, false},
+	{"==", equal, false}, {"=", equal, false}, {"<", less, false}, {">", greater, false},
 	{"contains", contains, true}, {"startswith", startsWith, true},
 }
 
@@ -57,7 +57,7 @@ type Predicate struct {
 }
 
 // ParsePredicate reads "Field operator value". Field is the name of a member
-// on the wire, or ExtraDetails.Name; the operators are =, !=, <, <=, >, >=,
+// on the wire, or ExtraDetails.Name; the operators are = (or ==), !=, <, <=, >, >=,
 // contains and startswith. The value is the rest, without blanks around it; in
 // double quotes it may be empty, begin or end with a blank, and have \" and \\.
 //
