@@ -103,7 +103,7 @@ func hash(program string, firmware int) string {
 
 // aggregate adds what agents say of events that they counted for an hour.
 func (s *Source) aggregate(extra event.Details, d *device) event.Details {
-	end := time.Unix(int64(1_580_000_000+s.r.IntN(200_000_000)), 0).UTC()
+	end := s.at.Add(-time.Duration(s.r.IntN(120)) * time.Second).UTC()
 	layout := "2006-01-02T15:04:05Z"
 	if d.fine {
 		layout = "01/02/2006 15:04:05"

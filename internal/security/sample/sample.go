@@ -14,6 +14,8 @@ import (
 type Source struct {
 	seed uint64
 	r    *rand.Rand
+	// at is when the event that is being made happens.
+	at time.Time
 }
 
 // New returns a source whose messages depend on seed and the calls alone.
@@ -40,6 +42,7 @@ func (s *Source) Message(device string, events int, now time.Time) []byte {
 
 func (s *Source) event(e *event.Event, d *device, at time.Time) {
 	e.ID = s.guid()
+	s.at = at
 	d.stamp(e, at)
 	switch p := s.r.IntN(100); {
 	case p < 40:

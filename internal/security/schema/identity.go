@@ -9,6 +9,13 @@ import (
 // emptyID is what programs send that never filled in their id.
 const emptyID = "00000000-0000-0000-0000-000000000000"
 
+var hexDigits = func() (t [256]bool) {
+	for c := range t {
+		t[c] = hexDigit(byte(c)) >= 0
+	}
+	return t
+}()
+
 // validID reports whether s is a GUID in its usual form and not the empty one.
 func validID(s string) bool {
 	if len(s) != 36 {
@@ -21,7 +28,7 @@ func validID(s string) bool {
 				return false
 			}
 		default:
-			if hexDigit(s[i]) < 0 {
+			if !hexDigits[s[i]] {
 				return false
 			}
 		}

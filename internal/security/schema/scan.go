@@ -1,7 +1,9 @@
 package schema
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strings"
 )
 
@@ -127,9 +129,7 @@ func (s *scanner) token() (raw string, escaped bool) {
 	start := s.i + 1
 	i := start
 	for {
-		for i < len(s.body) && plain[s.body[i]] {
-			i++
-		}
+		i = skipPlain(s.body, i)
 		if i >= len(s.body) {
 			s.i = i
 			s.malformed("a string is not closed")
@@ -154,6 +154,26 @@ func (s *scanner) token() (raw string, escaped bool) {
 			return "", false
 		}
 	}
+}
+
+// skipPlain returns the place of the first byte at or behind i that does not
+// stand for itself in a string, eight bytes at a time.
+func skipPlain(b []byte, i int) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, back := w^('"'*ones), w^('\\'*ones)
+		// The lowest top bit that is set belongs to the first byte that is a
+		// control character, a quote or a backslash.
+		found := ((w-' '*ones) & ^w | (quote-ones) & ^quote | (back-ones) & ^back) & tops
+		if found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(b) && plain[b[i]] {
+		i++
+	}
+	return i
 }
 
 // escape returns the length of the escape at the start of b, 0 if it is none.

@@ -29,8 +29,8 @@ type shape struct {
 	required uint64
 }
 
-// bits returns a set of fields. There are fewer than 64, see below.
-func bits(fields ...event.Field) uint64 {
+// set returns a set of fields. There are fewer than 64, see below.
+func set(fields ...event.Field) uint64 {
 	var s uint64
 	for _, f := range fields {
 		s |= 1 << f
@@ -44,65 +44,65 @@ var shapes = [event.Kinds]shape{
 	event.ProcessCreateKind: {
 		slot:     slotProcessCreate,
 		extra:    func(it event.Item, d event.Details) { it.(*event.ProcessCreate).Extra = d },
-		needs:    []need{{bits(event.Executable, event.CommandLine), "The item has neither Executable nor CommandLine."}},
+		needs:    []need{{set(event.Executable, event.CommandLine), "The item has neither Executable nor CommandLine."}},
 		fields:   []event.Field{event.Executable, event.ProcessID, event.ParentProcessID, event.UserID, event.UserName, event.CommandLine},
-		required: bits(event.Executable, event.ProcessID, event.ParentProcessID, event.UserID, event.CommandLine),
+		required: set(event.Executable, event.ProcessID, event.ParentProcessID, event.UserID, event.CommandLine),
 	},
 	event.ProcessTerminateKind: {
 		slot:     slotProcessTerminate,
 		extra:    func(it event.Item, d event.Details) { it.(*event.ProcessTerminate).Extra = d },
-		needs:    []need{{bits(event.Executable), "The item has no Executable."}},
+		needs:    []need{{set(event.Executable), "The item has no Executable."}},
 		fields:   []event.Field{event.Executable, event.ProcessID, event.ExitStatus},
-		required: bits(event.Executable, event.ProcessID, event.ExitStatus),
+		required: set(event.Executable, event.ProcessID, event.ExitStatus),
 	},
 	event.ConnectionCreateKind: {
 		slot:     slotConnectionCreate,
 		extra:    func(it event.Item, d event.Details) { it.(*event.ConnectionCreate).Extra = d },
-		needs:    []need{{bits(event.RemoteAddress), "The item has no RemoteAddress."}},
+		needs:    []need{{set(event.RemoteAddress), "The item has no RemoteAddress."}},
 		fields:   []event.Field{event.RemoteAddress, event.RemotePort, event.LocalAddress, event.LocalPort, event.Direction, event.Protocol, event.ProcessID, event.UserID, event.Executable, event.CommandLine},
-		required: bits(event.RemoteAddress, event.RemotePort, event.Direction, event.Protocol, event.ProcessID, event.Executable),
+		required: set(event.RemoteAddress, event.RemotePort, event.Direction, event.Protocol, event.ProcessID, event.Executable),
 	},
 	event.LoginKind: {
 		slot:     slotLogin,
 		extra:    func(it event.Item, d event.Details) { it.(*event.Login).Extra = d },
-		needs:    []need{{bits(event.Result), "The item has no Result."}},
+		needs:    []need{{set(event.Result), "The item has no Result."}},
 		fields:   []event.Field{event.ProcessID, event.UserID, event.UserName, event.Operation, event.Executable, event.RemoteAddress, event.RemotePort, event.LocalPort, event.Result},
-		required: bits(event.ProcessID, event.Operation, event.Executable, event.Result),
+		required: set(event.ProcessID, event.Operation, event.Executable, event.Result),
 	},
 	event.ListeningPortsKind: {
 		slot:     slotListeningPorts,
 		extra:    func(it event.Item, d event.Details) { it.(*event.ListeningPorts).Extra = d },
-		needs:    []need{{bits(event.LocalPort), "The item has no LocalPort."}},
+		needs:    []need{{set(event.LocalPort), "The item has no LocalPort."}},
 		fields:   []event.Field{event.Protocol, event.LocalAddress, event.LocalPort, event.RemoteAddress, event.RemotePort},
-		required: bits(event.Protocol, event.LocalPort),
+		required: set(event.Protocol, event.LocalPort),
 	},
 	event.FirewallConfigurationKind: {
 		slot:     slotFirewallConfiguration,
 		extra:    func(it event.Item, d event.Details) { it.(*event.FirewallConfiguration).Extra = d },
-		needs:    []need{{bits(event.Action), "The item has no Action."}},
+		needs:    []need{{set(event.Action), "The item has no Action."}},
 		fields:   []event.Field{event.Priority, event.Direction, event.ChainName, event.Application, event.Enabled, event.Action, event.SourceAddress, event.SourcePort, event.DestinationAddress, event.DestinationPort, event.Protocol},
-		required: bits(event.Enabled, event.Action),
+		required: set(event.Enabled, event.Action),
 	},
 	event.LocalUsersKind: {
 		slot:     slotLocalUsers,
 		extra:    func(it event.Item, d event.Details) { it.(*event.LocalUsers).Extra = d },
-		needs:    []need{{bits(event.UserID, event.UserName), "The item has neither UserId nor UserName."}},
+		needs:    []need{{set(event.UserID, event.UserName), "The item has neither UserId nor UserName."}},
 		fields:   []event.Field{event.UserID, event.UserName, event.GroupIDs, event.GroupNames},
-		required: bits(event.UserID, event.UserName, event.GroupIDs, event.GroupNames),
+		required: set(event.UserID, event.UserName, event.GroupIDs, event.GroupNames),
 	},
 	event.ConnectedHardwareKind: {
 		slot:     slotConnectedHardware,
 		extra:    func(it event.Item, d event.Details) { it.(*event.ConnectedHardware).Extra = d },
-		needs:    []need{{bits(event.HardwareCategory, event.HardwareSubCategory, event.HardwareName), "The item says nothing of the hardware."}},
+		needs:    []need{{set(event.HardwareCategory, event.HardwareSubCategory, event.HardwareName), "The item says nothing of the hardware."}},
 		fields:   []event.Field{event.HardwareCategory, event.HardwareSubCategory, event.HardwareName},
-		required: bits(event.HardwareCategory, event.HardwareSubCategory, event.HardwareName),
+		required: set(event.HardwareCategory, event.HardwareSubCategory, event.HardwareName),
 	},
 	event.OSBaselineKind: {
 		slot:     slotOSBaseline,
 		extra:    func(it event.Item, d event.Details) { it.(*event.OSBaseline).Extra = d },
-		needs:    []need{{bits(event.Description, event.CceID), "The item has neither Description nor CceId."}, {bits(event.Result), "The item has no Result."}},
+		needs:    []need{{set(event.Description, event.CceID), "The item has neither Description nor CceId."}, {set(event.Result), "The item has no Result."}},
 		fields:   []event.Field{event.Description, event.CceID, event.Result, event.ErrorText, event.Severity},
-		required: bits(event.Description, event.CceID, event.Result, event.ErrorText, event.Severity),
+		required: set(event.Description, event.CceID, event.Result, event.ErrorText, event.Severity),
 	},
 	event.SystemInformationKind: {
 		slot:   slotSystemInformation,
@@ -112,36 +112,36 @@ var shapes = [event.Kinds]shape{
 	event.ConfigurationErrorKind: {
 		slot:     slotConfigurationError,
 		extra:    func(it event.Item, d event.Details) { it.(*event.ConfigurationError).Extra = d },
-		needs:    []need{{bits(event.ConfigurationName, event.ErrorType, event.Text), "The item has neither ConfigurationName, ErrorType nor Message."}},
+		needs:    []need{{set(event.ConfigurationName, event.ErrorType, event.Text), "The item has neither ConfigurationName, ErrorType nor Message."}},
 		fields:   []event.Field{event.ConfigurationName, event.ErrorType, event.UsedConfiguration, event.Text},
-		required: bits(event.ConfigurationName, event.ErrorType, event.UsedConfiguration, event.Text),
+		required: set(event.ConfigurationName, event.ErrorType, event.UsedConfiguration, event.Text),
 	},
 	event.DroppedEventsStatisticsKind: {
 		slot:     slotDroppedEventsStatistics,
 		extra:    func(it event.Item, d event.Details) { it.(*event.DroppedEventsStatistics).Extra = d },
-		needs:    []need{{bits(event.CollectedEvents, event.DroppedEvents), "The item has neither CollectedEvents nor DroppedEvents."}},
+		needs:    []need{{set(event.CollectedEvents, event.DroppedEvents), "The item has neither CollectedEvents nor DroppedEvents."}},
 		fields:   []event.Field{event.Queue, event.CollectedEvents, event.DroppedEvents},
-		required: bits(event.Queue, event.CollectedEvents, event.DroppedEvents),
+		required: set(event.Queue, event.CollectedEvents, event.DroppedEvents),
 	},
 	event.MessageStatisticsKind: {
 		slot:     slotMessageStatistics,
 		extra:    func(it event.Item, d event.Details) { it.(*event.MessageStatistics).Extra = d },
-		needs:    []need{{bits(event.MessagesSent, event.MessagesUnder4KB, event.TotalFailed), "The item has no number."}},
+		needs:    []need{{set(event.MessagesSent, event.MessagesUnder4KB, event.TotalFailed), "The item has no number."}},
 		fields:   []event.Field{event.MessagesSent, event.MessagesUnder4KB, event.TotalFailed},
-		required: bits(event.MessagesSent, event.MessagesUnder4KB, event.TotalFailed),
+		required: set(event.MessagesSent, event.MessagesUnder4KB, event.TotalFailed),
 	},
 	event.DiagnosticKind: {
 		slot:     slotDiagnostic,
 		extra:    func(it event.Item, d event.Details) { it.(*event.Diagnostic).Extra = d },
-		needs:    []need{{bits(event.Text), "The item has no Message."}},
+		needs:    []need{{set(event.Text), "The item has no Message."}},
 		fields:   []event.Field{event.CorrelationID, event.Severity, event.Text, event.ProcessID, event.ThreadID},
-		required: bits(event.Severity, event.Text, event.ProcessID, event.ThreadID),
+		required: set(event.Severity, event.Text, event.ProcessID, event.ThreadID),
 	},
 	event.HubAuthenticationKind: {
 		slot:     slotHubAuthentication,
 		extra:    func(it event.Item, d event.Details) { it.(*event.HubAuthentication).Extra = d },
-		needs:    []need{{bits(event.Reason), "The item has no Reason."}},
+		needs:    []need{{set(event.Reason), "The item has no Reason."}},
 		fields:   []event.Field{event.Reason, event.ModuleName, event.RemoteAddress, event.Protocol},
-		required: bits(event.Reason),
+		required: set(event.Reason),
 	},
 }
