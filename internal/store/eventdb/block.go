@@ -23,7 +23,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const bodyHead = 1 + 4
 
-func bodySum(first uint64, rest []byte) uint32 {
+// checksum is that of a value that goes by a sequence.
+func checksum(first uint64, rest []byte) uint32 {
 	key := binary.LittleEndian.AppendUint64(nil, first)
 	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, rest)
 }
@@ -59,7 +60,7 @@ func (p *packer) pack(dst []byte, first uint64, c contents) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(c.guids)))
 	dst = append(dst, c.guids...)
 	dst = p.enc.EncodeAll(c.messages, dst)
-	binary.LittleEndian.PutUint32(dst[start+1:], bodySum(first, dst[start+bodyHead:]))
+	binary.LittleEndian.PutUint32(dst[start+1:], checksum(first, dst[start+bodyHead:]))
 	return dst
 }
 
@@ -67,7 +68,7 @@ func (p *packer) pack(dst []byte, first uint64, c contents) []byte {
 // that is large enough, its GUIDs are part of body.
 func (p *packer) unpack(first uint64, body, buf []byte) (contents, error) {
 	if len(body) < bodyHead || body[0] != bodyVersion ||
-		binary.LittleEndian.Uint32(body[1:]) != bodySum(first, body[bodyHead:]) {
+		binary.LittleEndian.Uint32(body[1:]) != checksum(first, body[bodyHead:]) {
 		return contents{}, errMalformed
 	}
 	r := reader{b: body[bodyHead:]}

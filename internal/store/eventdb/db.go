@@ -138,7 +138,11 @@ func (db *DB) loadPartition(p *partition) error {
 	case rows == 0:
 		err = errUnused
 	default:
-		err = p.load(conn)
+		var good bool
+		if good, err = p.load(conn); err == nil && !good {
+			db.opt.Logger.Error("the summary of a file of events is damaged and is made anew; duplicates of its events are not known any more", "file", p.path)
+			err = p.rebuild(conn)
+		}
 	}
 	if closing := conn.Close(); closing != nil && err == nil {
 		err = dbError(opOpen, p.path, closing)

@@ -54,7 +54,9 @@ const fullBelow = 1 << 20
 func dbError(op, path string, err error) error {
 	e := &tvilling.Error{Code: tvilling.Internal, Op: op, Subject: path, Err: err}
 	switch sqlite.ErrCode(err).ToPrimary() {
-	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
+	case sqlite.ResultCorrupt, sqlite.ResultNotADB, sqlite.ResultError:
+		// Every statement fits the schema: one that SQLite finds wrong has met
+		// a file without it.
 		e.Code = tvilling.Corrupt
 		e.Message = fmt.Sprintf("The file %s is damaged; what can be read of it and all other days are served.", path)
 	case sqlite.ResultFull:

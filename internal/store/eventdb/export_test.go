@@ -1,10 +1,16 @@
 package eventdb
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"time"
 
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/tvilling/tvilling/internal/security/event"
 )
 
 // Abandon ends a store as a crash does: what is in memory is lost.
@@ -42,3 +48,57 @@ var (
 	AppendGUID  = appendGUID
 	ParseGUID   = parseGUID
 )
+
+// ReadLocal returns the text of a short form.
+func ReadLocal(short []byte, utc time.Time) (string, bool) {
+	r := reader{b: short}
+	text := readLocal(&r, nil, utc)
+	return string(text), !r.bad && len(r.b) == 0
+}
+
+// Contents returns those of a block with one message.
+func Contents(m *event.Message) (messages, guids []byte) {
+	var b builder
+	b.add(m, make([]bool, len(m.Events)))
+	return b.messages, b.guids
+}
+
+// Records reads the events of a block.
+func Records(first uint64, messages, guids []byte) ([]*event.Record, error) {
+	r := &reading{high: math.MaxInt64, want: wantedOf(nil, "")}
+	err := r.collect(first, contents{messages, guids})
+	return r.records, err
+}
+
+// Body returns the stored form of a block with one message.
+func Body(first uint64, m *event.Message) []byte {
+	messages, guids := Contents(m)
+	return packing.pack(nil, first, contents{messages, guids})
+}
+
+// Resealed returns a body with the checksum that it should have.
+func Resealed(first uint64, body []byte) []byte {
+	if len(body) < bodyHead {
+		return body
+	}
+	b := bytes.Clone(body)
+	binary.LittleEndian.PutUint32(b[1:], checksum(first, b[bodyHead:]))
+	return b
+}
+
+// Unpack reads a body.
+func Unpack(first uint64, body []byte) error {
+	c, err := packing.unpack(first, body, nil)
+	if err == nil {
+		_, err = Records(first, c.messages, c.guids)
+	}
+	return err
+}
+
+var packing = func() *packer {
+	p, err := newPacker()
+	if err != nil {
+		panic(err)
+	}
+	return p
+}()

@@ -3,6 +3,7 @@ package eventdb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -170,9 +171,16 @@ func (db *DB) write(b *batch) (sum summary, err error) {
 	}
 	sum = p.sum.with(b, db.position)
 	if err == nil {
-		err = putSummary(conn, sum)
+		err = putSummary(conn, p.salt, sum)
 	}
 	end(&err)
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultConstraint, sqlite.ResultReadOnly:
+		// It holds what it cannot know yet, or its header says that nobody may
+		// write: another file takes over.
+		err = fmt.Errorf("%w: %w", sqlite.ResultCorrupt.ToError(), err)
+	default:
+	}
 	if err != nil {
 		return sum, dbError(opFlush, p.path, err)
 	}
@@ -299,7 +307,7 @@ func (w *listWriter) put(conn *sqlite.Conn, device tvilling.DeviceID, first uint
 	}
 	stmt.BindText(1, string(device))
 	stmt.BindInt64(2, int64(first))
-	stmt.BindBytes(3, seal(w.list))
+	stmt.BindBytes(3, seal(first, w.list))
 	_, err = stmt.Step()
 	return err
 }

@@ -25,7 +25,11 @@ func (db *DB) letters(m *event.Message) ([]event.DeadLetter, error) {
 	if db.open.counts[m.From.Device] == nil {
 		var err error
 		if stored, err = readLetterCount(db.writer, m.From.Device); err != nil {
-			return nil, dbError(opAppend, p.path, err)
+			err = dbError(opAppend, p.path, err)
+			if tvilling.CodeOf(err) != tvilling.Corrupt {
+				return nil, err
+			}
+			db.damaged(p, err) // it counts anew
 		}
 	}
 	db.mu.Lock()

@@ -2,8 +2,8 @@ package eventdb
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -117,43 +117,93 @@ func newSalt() salt {
 }
 
 func (p *partition) insertSummary(conn *sqlite.Conn) error {
-	if err := sqlitex.Execute(conn, "INSERT INTO summary VALUES (1, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)", &sqlitex.ExecOptions{Args: []any{p.salt.bytes()}}); err != nil {
-		return err
-	}
-	return putSummary(conn, p.sum)
-}
-
-func putSummary(conn *sqlite.Conn, s summary) error {
-	stmt, err := conn.Prepare("UPDATE summary SET first = ?, position = ?, first_received = ?, last_received = ?, oldest = ?, newest = ?," +
-		" blocks = ?, events = ?, letters = ?, letter_bytes = ?, shed = ?")
+	err := sqlitex.Execute(conn, "INSERT OR REPLACE INTO summary VALUES (1, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
+		&sqlitex.ExecOptions{Args: []any{p.salt.bytes()}})
 	if err != nil {
 		return err
 	}
-	for i, v := range [...]int64{
+	return putSummary(conn, p.salt, p.sum)
+}
+
+// values are those of the columns of a summary, in their order.
+func (s *summary) values() []int64 {
+	return []int64{
 		int64(s.first), int64(s.position), s.firstReceived, s.lastReceived, s.oldest, s.newest,
 		s.blocks, s.events, s.letters, s.letterBytes, s.letterX,
-	} {
+	}
+}
+
+func (s *summary) checksum(k salt) uint32 {
+	b := k.bytes()
+	for _, v := range s.values() {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v))
+	}
+	return checksum(s.first, b)
+}
+
+func putSummary(conn *sqlite.Conn, k salt, s summary) error {
+	stmt, err := conn.Prepare("UPDATE summary SET first = ?, position = ?, first_received = ?, last_received = ?, oldest = ?, newest = ?," +
+		" blocks = ?, events = ?, letters = ?, letter_bytes = ?, shed = ?, checksum = ?")
+	if err != nil {
+		return err
+	}
+	for i, v := range append(s.values(), int64(s.checksum(k))) {
 		stmt.BindInt64(i+1, v)
 	}
 	_, err = stmt.Step()
 	return err
 }
 
-// load reads the summary of a file.
-func (p *partition) load(conn *sqlite.Conn) error {
-	found := false
-	err := sqlitex.ExecuteTransient(conn, "SELECT salt, first, position, first_received, last_received, oldest, newest,"+
-		" blocks, events, letters, letter_bytes, shed FROM summary", &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
-		p.salt, found = saltOf(column(stmt, 0, nil))
+// load reads the summary of a file; good is false if it is damaged.
+func (p *partition) load(conn *sqlite.Conn) (good bool, err error) {
+	err = sqlitex.ExecuteTransient(conn, "SELECT salt, first, position, first_received, last_received, oldest, newest,"+
+		" blocks, events, letters, letter_bytes, shed, checksum FROM summary", &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
+		p.salt, good = saltOf(column(stmt, 0, nil))
 		v := stmt.ColumnInt64
 		p.sum = summary{uint64(v(1)), uint64(v(2)), v(3), v(4), v(5), v(6), v(7), v(8), v(9), v(10), v(11)}
+		good = good && v(12) == int64(p.sum.checksum(p.salt))
 		return nil
 	}})
 	if err != nil {
-		return dbError(opOpen, p.path, err)
+		return false, dbError(opOpen, p.path, err)
 	}
-	if !found {
-		return dbError(opOpen, p.path, fmt.Errorf("the summary is missing: %w", sqlite.ResultCorrupt.ToError()))
+	return good, nil
+}
+
+// rebuild makes the summary anew from what the file holds. The salt is lost:
+// events of the day are not known again when they are sent again.
+func (p *partition) rebuild(conn *sqlite.Conn) error {
+	p.salt, p.sum = newSalt(), emptySummary(0)
+	start, end := p.day.UnixNano(), p.day.AddDate(0, 0, 1).UnixNano()-1
+	query := func(q string, f func(v func(int) int64)) error {
+		return sqlitex.ExecuteTransient(conn, q, &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
+			f(stmt.ColumnInt64)
+			return nil
+		}})
+	}
+	last := int64(0)
+	err := query("SELECT count(*), min(first), max(last), min(oldest), max(newest) FROM block", func(v func(int) int64) {
+		if p.sum.blocks = v(0); v(0) > 0 {
+			// How many events it is does not matter, but that there are some.
+			p.sum.events, p.sum.first, last, p.sum.oldest, p.sum.newest = v(0), uint64(v(1)), v(2), v(3), v(4)
+		}
+	})
+	if err == nil {
+		err = query("SELECT count(*), min(sequence), max(sequence), sum(length(raw)) FROM letter", func(v func(int) int64) {
+			if p.sum.letters = v(0); v(0) > 0 {
+				p.sum.first, last, p.sum.letterBytes = min(p.sum.first, uint64(v(1))), max(last, v(2)), v(3)
+			}
+		})
+	}
+	if err == nil {
+		err = query("SELECT sum(shed) FROM letter_count", func(v func(int) int64) { p.sum.letterX = v(0) })
+	}
+	p.sum.position, p.sum.firstReceived, p.sum.lastReceived = uint64(last), start, end
+	if err == nil {
+		err = p.insertSummary(conn)
+	}
+	if err != nil {
+		return dbError(opOpen, p.path, err)
 	}
 	return nil
 }

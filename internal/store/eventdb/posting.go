@@ -2,7 +2,6 @@ package eventdb
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"math"
 	"time"
 )
@@ -26,7 +25,8 @@ const hashBytes = 4
 //	posting = sequence:difference block:u mask:u oldest:difference span:u count:u hashes[4*count]
 //
 // block is how far the first message of the block is before this one. Times
-// are in seconds.
+// are in seconds. The checksum is of the sequence of the first message of the
+// row and of the postings.
 const listHead = 4
 
 // listState is what the next posting of a row is told by difference to.
@@ -74,8 +74,8 @@ func nanos(second int64) int64 {
 }
 
 // seal writes the checksum of a row.
-func seal(list []byte) []byte {
-	binary.LittleEndian.PutUint32(list, crc32.Checksum(list[listHead:], castagnoli))
+func seal(first uint64, list []byte) []byte {
+	binary.LittleEndian.PutUint32(list, checksum(first, list[listHead:]))
 	return list
 }
 
@@ -88,7 +88,7 @@ type listReader struct {
 // openList begins to read the row whose first posting is that of a sequence;
 // nil if the row is damaged.
 func openList(first uint64, list []byte) *listReader {
-	if len(list) < listHead || binary.LittleEndian.Uint32(list) != crc32.Checksum(list[listHead:], castagnoli) {
+	if len(list) < listHead || binary.LittleEndian.Uint32(list) != checksum(first, list[listHead:]) {
 		return nil
 	}
 	return &listReader{r: reader{b: list[listHead:]}, state: listState{sequence: first}}

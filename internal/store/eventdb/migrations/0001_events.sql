@@ -13,7 +13,8 @@ CREATE TABLE summary (
 	events         INTEGER NOT NULL,
 	letters        INTEGER NOT NULL, -- dead letters kept, their bytes, and those not kept
 	letter_bytes   INTEGER NOT NULL,
-	shed           INTEGER NOT NULL
+	shed           INTEGER NOT NULL,
+	checksum       INTEGER NOT NULL  -- of all of the above
 );
 
 -- A block goes by the sequence of its first message. mask has a bit for each
