@@ -124,6 +124,14 @@ func (s *Service) tick(ctx context.Context) error {
 		err = s.insist(ctx, "devices not looked at; trying again", func() error {
 			return s.opt.Ledger.Do(ctx, func(tx *ledger.Tx) error {
 				for _, id := range due {
+					if known, err := s.opt.Directory.Registered(ctx, id); err != nil {
+						return err
+					} else if !known { // a message was under way when it was deleted
+						if err := tx.Forget(id); err != nil {
+							return err
+						}
+						continue
+					}
 					if err := s.tickDevice(tx, id); err != nil {
 						return err
 					}

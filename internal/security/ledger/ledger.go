@@ -64,3 +64,12 @@ func (l *Ledger) announce() {
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
+
+// Trim drops entries of the feed up to a sequence, and resolved or dismissed
+// alerts not updated since a time. Transactions wait meanwhile; the store
+// keeps each step short.
+func (l *Ledger) Trim(ctx context.Context, feed uint64, alerts time.Time) (dropped int, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.store.Trim(ctx, feed, alerts)
+}

@@ -162,6 +162,9 @@ type Device struct {
 	// Sync is how desired and reported agent configuration compare: "inSync",
 	// "differs", "notReported", "" if not known yet.
 	Sync string
+	// State is that of the posture last written to the twin: "healthy",
+	// "atRisk", "unhealthy", "unknown"; "" if none was written yet.
+	State string
 	// Due is when a detection wants to look at the device again though nothing
 	// happens; zero if never.
 	Due time.Time
@@ -204,6 +207,8 @@ type Entry struct {
 	// "active", "updated" or "resolved" for recommendations.
 	Action string
 	Actor  string
-	// Body is the record as it then was, as JSON ([EncodeAlert], [EncodeRecommendation]).
+	// Body is the record as it then was, as JSON ([EncodeAlert],
+	// [EncodeRecommendation]); of an alert that was folded it has the newest
+	// evidence only.
 	Body json.RawMessage
 }

@@ -90,6 +90,8 @@ type Store interface {
 	Due(ctx context.Context, now time.Time, limit int) ([]tvilling.DeviceID, error)
 	// Postures yields devices whose Posture is set, at most limit.
 	Postures(ctx context.Context, limit int) ([]tvilling.DeviceID, error)
+	// States counts devices by their State.
+	States(ctx context.Context) (map[string]int64, error)
 	// Sharing returns the identities that have one of the fingerprints, those
 	// of the given identity left out, at most limit.
 	Sharing(ctx context.Context, c Credential, limit int) ([]tvilling.Identity, error)

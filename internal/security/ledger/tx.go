@@ -202,7 +202,14 @@ func (tx *Tx) batch() (*Batch, error) {
 	for _, e := range tx.feed {
 		var err error
 		if e.alert != nil {
-			e.Body, err = EncodeAlert(e.alert)
+			a := e.alert
+			if e.Action == "folded" && len(a.Evidence) > 1 {
+				// A storm's entries carry what is new, not all there was.
+				short := *a
+				short.Evidence = a.Evidence[len(a.Evidence)-1:]
+				a = &short
+			}
+			e.Body, err = EncodeAlert(a)
 		} else {
 			e.Body, err = EncodeRecommendation(e.advice)
 		}

@@ -228,6 +228,8 @@ func (m *model) read(t *rapid.T) {
 			return m.ref.Due(ctx, now, limit)
 		})
 	same(t, "Postures", limit, m.s.Postures, m.ref.Postures)
+	same(t, "States", limit, func(ctx context.Context, _ int) (map[string]int64, error) { return m.s.States(ctx) },
+		func(ctx context.Context, _ int) (map[string]int64, error) { return m.ref.States(ctx) })
 }
 
 // sameList compares what two iterations yield.

@@ -52,7 +52,7 @@ func deviceOf(id string, n int) *ledger.Device {
 	return &ledger.Device{
 		ID: tvilling.DeviceID(id), LastSeen: at(n), AgentID: "8d3a", AgentVersion: "3.1.0",
 		Alerts: [ledger.Severities]int32{1, 2, 3, int32(n)}, Recommendations: [ledger.Severities]int32{4, 0, 1, 2},
-		Sync: "differs", Due: at(n + 60), Memory: map[string][]byte{"brute-force-failed": {1, 2, 3, byte(n)}, "wake:device-silent": {9}},
+		Sync: "differs", State: []string{"healthy", "unhealthy", ""}[n%3], Due: at(n + 60), Memory: map[string][]byte{"brute-force-failed": {1, 2, 3, byte(n)}, "wake:device-silent": {9}},
 		Posture: n%2 == 1, Gone: n%3 == 1,
 	}
 }

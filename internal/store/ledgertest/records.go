@@ -146,6 +146,12 @@ func testDevices(t *testing.T, setup func(testing.TB) Factory) {
 	want(t, "Postures", got, err, []tvilling.DeviceID{"b", "d"})
 	got, err = s.Postures(ctx, 1)
 	want(t, "Postures(1)", got, err, []tvilling.DeviceID{"b"})
+	states, err := s.States(ctx)
+	counted := map[string]int64{}
+	for _, d := range all {
+		counted[d.State]++
+	}
+	want(t, "States", states, err, counted)
 	d := deviceOf("d", 1)
 	d.Posture, d.Due = false, at(5000)
 	commit(t, s, &ledger.Batch{Devices: []*ledger.Device{d}})

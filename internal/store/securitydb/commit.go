@@ -166,13 +166,13 @@ func (w *writer) forget(b *ledger.Batch) error {
 }
 
 // devices puts the records of devices in the order of the table, so that
-// neighbours share pages. Mostly neither the due time nor the mark changes:
+// neighbours share pages. Mostly neither the due time nor mark or state change:
 // then their indexes are left alone.
 func (w *writer) devices(b *ledger.Batch) error {
 	const (
-		same = "UPDATE device SET value = ?2 WHERE id = ?1 AND due IS ?3 AND posture = ?4"
-		put  = "INSERT INTO device (id, value, due, posture) VALUES (?1, ?2, ?3, ?4)" +
-			" ON CONFLICT (id) DO UPDATE SET value = excluded.value, due = excluded.due, posture = excluded.posture"
+		same = "UPDATE device SET value = ?2 WHERE id = ?1 AND due IS ?3 AND posture = ?4 AND state = ?5"
+		put  = "INSERT INTO device (id, value, due, posture, state) VALUES (?1, ?2, ?3, ?4, ?5)" +
+			" ON CONFLICT (id) DO UPDATE SET value = excluded.value, due = excluded.due, posture = excluded.posture, state = excluded.state"
 	)
 	list := slices.SortedStableFunc(slices.Values(b.Devices), func(x, y *ledger.Device) int {
 		return strings.Compare(string(x.ID), string(y.ID))
@@ -188,10 +188,10 @@ func (w *writer) devices(b *ledger.Batch) error {
 		}
 		w.buf = appendDevice(w.buf[:0], d)
 		w.pages++
-		ok, err := changed(w.conn, same, string(d.ID), w.buf, due, posture)
+		ok, err := changed(w.conn, same, string(d.ID), w.buf, due, posture, d.State)
 		if err == nil && !ok {
 			w.pages += 2
-			err = exec(w.conn, put, string(d.ID), w.buf, due, posture)
+			err = exec(w.conn, put, string(d.ID), w.buf, due, posture, d.State)
 		}
 		if err != nil {
 			return err

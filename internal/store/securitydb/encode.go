@@ -82,6 +82,7 @@ func appendDevice(dst []byte, d *ledger.Device) []byte {
 		b = binary.AppendVarint(b, int64(d.Recommendations[s]))
 	}
 	b = appendString(b, d.Sync)
+	b = appendString(b, d.State)
 	b = appendTime(b, d.Due)
 	b = binary.AppendUvarint(b, uint64(len(d.Memory)))
 	if len(d.Memory) > 0 {
@@ -109,6 +110,7 @@ func decodeDevice(id tvilling.DeviceID, value []byte) (*ledger.Device, error) {
 			d.Recommendations[s] = int32(r.varint())
 		}
 		d.Sync = r.string()
+		d.State = r.string()
 		d.Due = r.time()
 		if n := r.count(); n > 0 {
 			d.Memory = make(map[string][]byte, n)

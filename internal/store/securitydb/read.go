@@ -158,6 +158,26 @@ func (s *Store) Postures(ctx context.Context, limit int) ([]tvilling.DeviceID, e
 	return s.devices(ctx, "read devices whose posture changed", query, int64(max(0, limit)))
 }
 
+// States counts devices by their State.
+func (s *Store) States(ctx context.Context) (map[string]int64, error) {
+	const (
+		op    = "count devices by state"
+		query = "SELECT state, COUNT(*) FROM device INDEXED BY device_state GROUP BY state"
+	)
+	counts := make(map[string]int64)
+	err := s.pool.use(ctx, op, func(conn *sqlite.Conn) error {
+		err := each(conn, query, func(stmt *sqlite.Stmt) bool {
+			counts[stmt.ColumnText(0)] = stmt.ColumnInt64(1)
+			return true
+		})
+		if err != nil {
+			return dbError(op, s.path, err)
+		}
+		return nil
+	})
+	return counts, err
+}
+
 func (s *Store) devices(ctx context.Context, op, query string, args ...any) (ids []tvilling.DeviceID, err error) {
 	err = s.pool.use(ctx, op, func(conn *sqlite.Conn) error {
 		err := each(conn, query, func(stmt *sqlite.Stmt) bool {

@@ -84,6 +84,17 @@ func (s *Store) Postures(ctx context.Context, limit int) ([]tvilling.DeviceID, e
 	})
 }
 
+// States counts devices by their State.
+func (s *Store) States(ctx context.Context) (map[string]int64, error) {
+	return read(ctx, s, func() map[string]int64 {
+		counts := make(map[string]int64)
+		for _, d := range s.devices {
+			counts[d.State]++
+		}
+		return counts
+	})
+}
+
 func (s *Store) ids(ctx context.Context, limit int, keep func(*ledger.Device) bool, order func(x, y *ledger.Device) int) ([]tvilling.DeviceID, error) {
 	return read(ctx, s, func() (ids []tvilling.DeviceID) {
 		list := slices.SortedFunc(maps.Values(s.devices), order)

@@ -49,10 +49,12 @@ CREATE TABLE device (
   id      TEXT    NOT NULL PRIMARY KEY,
   due     INTEGER,          -- NULL: never
   posture INTEGER NOT NULL, -- 1: the posture in the twin may be out of date
+  state   TEXT    NOT NULL, -- of the posture in the twin
   value   BLOB    NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX device_due     ON device (due) WHERE due IS NOT NULL;
 CREATE INDEX device_posture ON device (id) WHERE posture = 1;
+CREATE INDEX device_state   ON device (state);
 
 CREATE TABLE feed (
   sequence INTEGER PRIMARY KEY,
