@@ -42,6 +42,8 @@ func edges() []Edge {
 		{From: "internal/security/detection", To: []string{"internal/security/command", "internal/security/detect", "internal/security/event", "internal/security/ledger"}, Why: "detections with a memory look at events and report what they find"},
 		{From: "internal/security/recommend", To: []string{"internal/security/agentconfig", "internal/security/detect", "internal/security/event", "internal/security/ledger"}, Why: "evidence becomes recommendations, those of the agent's configuration with a ready patch"},
 		{From: "internal/security/rules/corpus", To: []string{"internal/security/event", "internal/security/schema"}, Why: "examples are items as they are sent"},
+		{From: "internal/security/posture", To: []string{"internal/security/ledger"}, Why: "how a device stands follows from what is concluded of it"},
+		{From: "internal/security/deliver", To: []string{"internal/security/ledger"}, Why: "receivers are told of what the ledger's feed has"},
 		{From: "internal/security/schema", To: []string{"internal/security/event"}, Why: "messages become typed events, and events messages"},
 		{From: "internal/security/sample", To: []string{"internal/security/event", "internal/security/schema"}, Why: "samples are events, written as messages"},
 		{From: "internal/security/agentconfig", To: []string{"internal/security/event"}, Why: "each event has its priority in the agent's configuration"},
