@@ -266,16 +266,11 @@ func (w *Writer) clear(ctx context.Context, jobs []*job, in Input) error {
 			if err != nil {
 				return err
 			}
-			if !d.Posture {
-				continue // forgotten since
+			// The mark is gone with a record that was forgotten since.
+			if p := Of(d, in); d.Posture && bytes.Equal(p.JSON(), j.value) {
+				d.Posture, d.State = false, string(p.State)
+				tx.PutDevice(d)
 			}
-			p := Of(d, in)
-			if !bytes.Equal(p.JSON(), j.value) {
-				behind = true
-				continue
-			}
-			d.Posture, d.State = false, string(p.State)
-			tx.PutDevice(d)
 		}
 		return nil
 	})
