@@ -47,6 +47,8 @@ func lex(src string, shell bool) []token {
 			l.pos++
 		case c == '\n':
 			l.emit(operator, ";", l.pos, l.pos+1)
+		case l.separator(l.pos) > 0:
+			l.pos += l.separator(l.pos)
 		case l.substitutionAhead():
 			l.word()
 		default:
@@ -176,7 +178,7 @@ func (l *lexer) word() {
 	pieces, bare := 0, 0
 	for l.pos < len(l.src) {
 		c := l.src[l.pos]
-		if c == ' ' || c == '\t' || c == '\n' || c == '\r' {
+		if c == ' ' || c == '\t' || c == '\n' || c == '\r' || l.separator(l.pos) > 0 {
 			break
 		}
 		if sub, whole, ok := l.substitution(); ok {
@@ -213,19 +215,23 @@ func (l *lexer) endsForRedirect() bool {
 	return l.shell && (c == '<' || c == '>' || c == '&' && l.at(l.pos+1) == '>')
 }
 
+// separator returns the length of the variable at i that droppers write instead
+// of a blank, 0 if there is none.
+func (l *lexer) separator(i int) int {
+	if l.src[i] != '$' || !l.shell {
+		return 0
+	}
+	for _, ifs := range []string{"${IFS}", "$IFS$9", "$IFS"} {
+		if strings.HasPrefix(l.src[i:], ifs) {
+			return len(ifs)
+		}
+	}
+	return 0
+}
+
 // plain takes one unquoted character.
 func (l *lexer) plain(b *strings.Builder) {
 	rest := l.src[l.pos:]
-	if rest[0] == '$' && l.shell {
-		// Separators that droppers write instead of a blank.
-		for _, ifs := range []string{"${IFS}", "$IFS$9", "$IFS"} {
-			if strings.HasPrefix(rest, ifs) {
-				b.WriteByte(' ')
-				l.pos += len(ifs)
-				return
-			}
-		}
-	}
 	if rest[0] == '\\' && len(rest) > 1 {
 		switch d := rest[1]; {
 		case d == '\n':

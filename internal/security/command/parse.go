@@ -105,9 +105,9 @@ func (p *parser) rest(c *pending, after []token) bool {
 	}
 	p.assigned(c.words[:i])
 	script := strings.TrimSpace(c.src[last.end:])
-	if quoted := after[0].quoted || strings.ContainsAny(after[0].text, " \t\n"); quoted && !hasOperator(after[1:]) && len(after[0].subs) == 0 {
+	if quoted := after[0].quoted || strings.ContainsAny(after[0].text, " \t\n"); quoted && !hasOperator(after[1:]) {
 		script = after[0].text
-	} else if quoted && strings.ContainsAny(after[0].text, " \t\n") && len(after[0].subs) == 0 {
+	} else if quoted && strings.ContainsAny(after[0].text, " \t\n") {
 		// The script was quoted, and something follows it.
 		p.script(after[0].text, p.depth+1)
 		script = strings.TrimSpace(c.src[after[0].end:])
@@ -357,8 +357,10 @@ func (p *parser) add(c *pending) {
 			b.WriteString(short(w.text))
 			continue
 		}
-		b.WriteByte(' ')
-		b.WriteString(w.text)
+		if w.text != "" {
+			b.WriteByte(' ')
+			b.WriteString(w.text)
+		}
 	}
 	p.finish(c, &s, &b)
 }

@@ -165,9 +165,9 @@ func (c *Case) fill(fields [][2]string) error {
 		return fmt.Errorf("not a valid %s: %w", c.Kind, err)
 	}
 	c.Payload, c.Item = payload, items[0]
-	for key := range item {
+	for key, value := range item {
 		f, ok := event.FieldOf(key)
-		if _, has := c.Item.Field(f); key != "ExtraDetails" && (!ok || !has) {
+		if _, has := c.Item.Field(f); key != "ExtraDetails" && value != "" && (!ok || !has) {
 			return fmt.Errorf("a %s has no field %q", c.Kind, key)
 		}
 	}
