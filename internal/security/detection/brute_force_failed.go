@@ -61,6 +61,7 @@ func (d *bruteForceFailed) Observe(s detect.Scope, e *event.Event, p detect.Valu
 		}
 	}
 	if t != nil {
+		t.expire(second, window)
 		s.Remember(t.memory(s.Received()))
 	}
 	found.report(s)

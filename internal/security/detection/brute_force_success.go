@@ -70,7 +70,7 @@ func (d *bruteForceSuccess) Observe(s detect.Scope, e *event.Event, p detect.Val
 		}
 	}
 	if t != nil {
-		t.keys = slices.DeleteFunc(t.keys, func(k key) bool { return len(k.slots) == 0 && !k.recent(second, window) })
+		t.expire(second, window)
 		s.Remember(t.memory(s.Received()))
 	}
 	found.report(s)
@@ -119,9 +119,4 @@ func (k *key) broken(attempts, window int64) int {
 		}
 	}
 	return n
-}
-
-// recent reports whether a kept success may still be joined by its failures.
-func (k *key) recent(second, window int64) bool {
-	return slices.ContainsFunc(k.good, func(g int64) bool { return !far(g, second, window) })
 }

@@ -37,11 +37,21 @@ type deeds struct {
 }
 
 // places are where a program that somebody brought along lies, rather than one
-// that was installed.
-var places = []string{"/tmp/", "/var/tmp/", "/dev/shm/", "/run/", "/var/run/", "/home/", "/root/", "/opt/", "/srv/", "/mnt/", "/media/", "/var/lib/", "/var/www/", "/data/"}
+// that was installed; the first few are where it lies first.
+var places = []string{
+	"/tmp/", "/var/tmp/", "/dev/shm/", "/run/", "/var/run/", "/home/", "/root/",
+	"/opt/", "/srv/", "/mnt/", "/media/", "/var/lib/", "/var/www/", "/data/",
+}
 
-func inPlaces(p string) bool {
-	for _, d := range places {
+const firstPlaces = 7
+
+func inPlaces(p string) bool { return under(p, places) }
+
+// temporary reports whether a file lies where downloads usually go.
+func temporary(p string) bool { return under(p, places[:firstPlaces]) }
+
+func under(p string, dirs []string) bool {
+	for _, d := range dirs {
 		if strings.HasPrefix(p, d) {
 			return true
 		}

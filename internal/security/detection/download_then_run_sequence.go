@@ -56,16 +56,16 @@ func (d *downloadThenRun) Kinds() []event.Kind { return []event.Kind{event.Proce
 
 // trace is a file that was downloaded or run, some time between two seconds.
 type trace struct {
-	path, base uint64 // path is 0 for a relative one
-	// placed says that it lies where downloads go.
+	path, base uint32 // path is 0 for a relative one
+	// placed says that it lies where somebody may have put it.
 	placed     bool
 	start, end int64
 }
 
 func traceOf(f file, start, end int64) trace {
-	t := trace{base: digest(f.base), start: start, end: end, placed: f.relative || inPlaces(f.path)}
+	t := trace{base: uint32(digest(f.base)), start: start, end: end, placed: f.relative || inPlaces(f.path)}
 	if !f.relative {
-		t.path = digest(f.path)
+		t.path = max(1, uint32(digest(f.path)))
 	}
 	return t
 }
@@ -124,7 +124,7 @@ func (d *downloadThenRun) Observe(s detect.Scope, e *event.Event, p detect.Value
 			if dl, ok := fresh(f, downloads[:min(own, len(downloads))], true); ok {
 				s.Report(sequence(e, i, c, f, dl.start, start))
 				break // a process runs one thing, by whatever names
-			} else if t.placed {
+			} else if f.relative || temporary(f.path) {
 				runs, changed = keepTrace(runs, t, maxRuns), true
 			}
 		}
@@ -221,8 +221,8 @@ func recallTraces(memory []byte) (downloads, runs []trace) {
 
 func (r *reader) traces(base int64, limit int) []trace {
 	var list []trace
-	for range r.count(19) {
-		t := trace{placed: r.byte() == 1, path: r.uint64(), base: r.uint64()}
+	for range r.count(11) {
+		t := trace{placed: r.byte() == 1, path: r.uint32(), base: r.uint32()}
 		t.start = base + r.varint()
 		t.end = t.start + int64(min(r.uvarint(), maxAggregate))
 		list = append(list, t)
@@ -251,8 +251,8 @@ func tracesMemory(downloads, runs []trace, now, window int64) []byte {
 				placed = 1
 			}
 			b = append(b, placed)
-			b = binary.LittleEndian.AppendUint64(b, t.path)
-			b = binary.LittleEndian.AppendUint64(b, t.base)
+			b = binary.LittleEndian.AppendUint32(b, t.path)
+			b = binary.LittleEndian.AppendUint32(b, t.base)
 			b = binary.AppendVarint(b, t.start-now)
 			b = binary.AppendUvarint(b, uint64(t.end-t.start))
 		}

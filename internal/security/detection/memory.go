@@ -54,6 +54,16 @@ func (r *reader) varint() int64 {
 	return v
 }
 
+func (r *reader) uint32() uint32 {
+	if r.bad || len(r.b) < 4 {
+		r.bad = true
+		return 0
+	}
+	v := binary.LittleEndian.Uint32(r.b)
+	r.b = r.b[4:]
+	return v
+}
+
 func (r *reader) uint64() uint64 {
 	if r.bad || len(r.b) < 8 {
 		r.bad = true

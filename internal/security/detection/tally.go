@@ -232,6 +232,19 @@ func recall(memory []byte, received time.Time) *tally {
 	return t
 }
 
+// expire forgets keys of which nothing can count any more, now that there is an
+// event of the given second. One that is later stays: this event may be late.
+func (t *tally) expire(second, window int64) {
+	t.keys = slices.DeleteFunc(t.keys, func(k key) bool {
+		for i := range k.slots {
+			if k.slots[i].second >= second-2*window {
+				return false
+			}
+		}
+		return !slices.ContainsFunc(k.good, func(g int64) bool { return g >= second-2*window })
+	})
+}
+
 // memory writes the tally, within maxMemory.
 func (t *tally) memory(received time.Time) []byte {
 	t.received = received.Unix() / 60
