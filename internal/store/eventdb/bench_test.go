@@ -51,7 +51,9 @@ func BenchmarkAppend(b *testing.B) {
 	for _, before := range []int{0, 1_000_000, 4_000_000} {
 		b.Run(fmt.Sprintf("stored=%d", before), func(b *testing.B) { benchAppend(b, before, benchDevices) })
 	}
-	b.Run("devices=1000", func(b *testing.B) { benchAppend(b, 2_000_000, 1000) })
+	for _, devices := range []int{1000, 100} {
+		b.Run(fmt.Sprintf("devices=%d", devices), func(b *testing.B) { benchAppend(b, 2_000_000, devices) })
+	}
 }
 
 func benchAppend(b *testing.B, before, devices int) {
@@ -145,4 +147,31 @@ func BenchmarkScan(b *testing.B) {
 			b.ReportMetric(float64(n)/float64(b.N), "events/op")
 		})
 	}
+}
+
+// BenchmarkDuplicates appends messages that were sent a while ago once more,
+// over a day with two million events. An operation is an event.
+func BenchmarkDuplicates(b *testing.B) {
+	db := open(b, eventdb.Options{})
+	src := &batches{f: newFleet(benchDevices, benchEvents, 1), now: noon.Add(-8 * time.Hour), step: 4 * time.Millisecond}
+	var old []*event.Message
+	for range 100 {
+		batch := src.make(1000)
+		add(b, db, batch...)
+		old = append(old, batch[:20]...)
+	}
+	flush(b, db)
+	r := rand.New(rand.NewPCG(1, 2))
+	start := db.Stats()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += benchEvents {
+		src.sequence++
+		m := *old[r.IntN(len(old))]
+		m.Sequence, m.Received = src.sequence, src.now
+		add(b, db, &m)
+	}
+	if st := db.Stats(); st.Events != start.Events {
+		b.Errorf("%d events of %d were taken for new ones", st.Events-start.Events, b.N)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
