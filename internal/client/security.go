@@ -153,6 +153,8 @@ type DeviceSecurity struct {
 		Points int    `json:"points"`
 		Why    string `json:"why"`
 	} `json:"parts"`
+	// Why tells how state and score come.
+	Why             []string         `json:"why"`
 	Alerts          map[string]int64 `json:"alerts"`
 	Recommendations map[string]int64 `json:"recommendations"`
 	Agent           struct {
@@ -193,12 +195,18 @@ type Sink struct {
 	Kind string `json:"kind"`
 	// Cursor is the newest entry of the feed that it has taken, Behind how far
 	// that is behind the newest one.
-	Cursor    uint64    `json:"cursor"`
-	Behind    uint64    `json:"behind"`
-	Sent      int64     `json:"sent"`
-	Failed    int64     `json:"failed"`
-	LastSent  time.Time `json:"lastSent"`
-	LastError string    `json:"lastError"`
+	Cursor uint64 `json:"cursor"`
+	Behind uint64 `json:"behind"`
+	Sent   int64  `json:"sent"`
+	Failed int64  `json:"failed"`
+	// PassedOver counts entries below the least severity of the sink, Missed
+	// those that the feed no longer had when it could take them.
+	PassedOver int64     `json:"passedOver"`
+	Missed     int64     `json:"missed"`
+	LastSent   time.Time `json:"lastSent"`
+	LastError  string    `json:"lastError"`
+	// Next is when a failed attempt is repeated.
+	Next time.Time `json:"next"`
 }
 
 // Sinks returns the sinks and how far they are.

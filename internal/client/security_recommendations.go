@@ -113,6 +113,8 @@ type RecommendationType struct {
 	Severity    string `json:"severity"`
 	// Fix is how to mend it, step by step.
 	Fix []string `json:"fix"`
+	// Source is what it is judged by.
+	Source string `json:"source"`
 }
 
 // RecommendationTypes returns the kinds of recommendations there are.

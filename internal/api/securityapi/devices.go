@@ -19,7 +19,7 @@ func (h *Handler) getDevice(c *rest.Call) error {
 		return err
 	}
 	out := *r
-	out.Parts, out.Configuration.Differences = some(r.Parts), some(r.Configuration.Differences)
+	out.Parts, out.Why, out.Configuration.Differences = some(r.Parts), some(r.Why), some(r.Configuration.Differences)
 	return c.Answer(out, "")
 }
 

@@ -223,7 +223,7 @@ func (*devices) Report(_ context.Context, d tvilling.DeviceID) (*securityapi.Dev
 		return nil, tvilling.Errorf(tvilling.DeviceNotFound, "Device %s not registered", d)
 	}
 	return &securityapi.DeviceReport{
-		Device: d, State: "atRisk", Score: new(80), Parts: []securityapi.ScorePart{{Name: "alerts", Points: -20, Why: "1 open alert of high severity"}},
+		Device: d, State: "atRisk", Score: new(80), Parts: []securityapi.ScorePart{{Name: "alerts", Points: -20, Why: "1 open alert of high severity"}, {Name: "agent"}}, Why: []string{"1 high alert is open."},
 		Alerts: map[string]int64{"high": 1}, Recommendations: map[string]int64{},
 		Agent: securityapi.Agent{ID: "5a4b8c1e-7d2f-4c3a-9b6e-0f1d2c3b4a59", Version: "1.0.0", LastSeen: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)},
 		Configuration: securityapi.Configuration{Sync: "differs", Differences: []agentconfig.Difference{{
@@ -239,7 +239,7 @@ func (*devices) States(context.Context) (map[string]int64, error) {
 type sinks struct{ replayed []string }
 
 func (*sinks) Status(context.Context) ([]securityapi.Sink, error) {
-	return []securityapi.Sink{{Name: "siem", Kind: "syslog", Cursor: 1, Behind: 1, Sent: 1, Failed: 2, LastError: "The connection was refused."}}, nil
+	return []securityapi.Sink{{Name: "siem", Kind: "syslog", Cursor: 1, Behind: 1, Sent: 1, Failed: 2, PassedOver: 3, Missed: 4, LastError: "The connection was <refused>.", Next: time.Date(2000, 1, 1, 0, 5, 0, 0, time.UTC)}}, nil
 }
 
 func (s *sinks) Replay(_ context.Context, name string, after uint64, actor string) error {

@@ -169,12 +169,13 @@ func (h *Handler) recommendationTypes(c *rest.Call) error {
 		Description string   `json:"description"`
 		Severity    string   `json:"severity"`
 		Fix         []string `json:"fix"`
+		Source      string   `json:"source"`
 	}
 	out := struct {
 		Types []typeJSON `json:"types"`
 	}{[]typeJSON{}}
 	for _, t := range h.opt.Recommendations {
-		out.Types = append(out.Types, typeJSON{t.Type, t.Title, t.Description, t.Severity.String(), some(t.Fix)})
+		out.Types = append(out.Types, typeJSON{t.Type, t.Title, t.Description, t.Severity.String(), some(t.Fix), t.Source})
 	}
 	return c.Answer(out, "")
 }

@@ -41,6 +41,8 @@ type RecommendationType struct {
 	Severity                 ledger.Severity
 	// Fix is how to mend it, step by step.
 	Fix []string
+	// Source is what it is judged by.
+	Source string
 }
 
 // Detections lists and sets detections, and keeps the operators' own rules; a
@@ -88,7 +90,9 @@ type DeviceReport struct {
 	// Score is from 0 to 100; absent while the state is unknown.
 	Score *int `json:"score,omitempty"`
 	// Parts are what the score is made of, each with its reason.
-	Parts           []ScorePart      `json:"parts"`
+	Parts []ScorePart `json:"parts"`
+	// Why tells how state and score come, a sentence each.
+	Why             []string         `json:"why"`
 	Alerts          map[string]int64 `json:"alerts"`
 	Recommendations map[string]int64 `json:"recommendations"`
 	Agent           Agent            `json:"agent"`
@@ -99,7 +103,7 @@ type DeviceReport struct {
 type ScorePart struct {
 	Name   string `json:"name"`
 	Points int    `json:"points"`
-	Why    string `json:"why"`
+	Why    string `json:"why,omitempty"`
 }
 
 // Agent is the security agent of a device.
@@ -136,8 +140,14 @@ type Sink struct {
 	// Sent and Failed count deliveries and failed attempts since the start.
 	Sent   int64 `json:"sent"`
 	Failed int64 `json:"failed"`
+	// PassedOver counts entries below the least severity of the sink, Missed
+	// those that the feed no longer had when it could take them.
+	PassedOver int64 `json:"passedOver"`
+	Missed     int64 `json:"missed"`
 	// LastSent is when something was last delivered, LastError what was wrong
 	// with the last attempt; absent if it went well.
 	LastSent  time.Time `json:"lastSent,omitzero"`
 	LastError string    `json:"lastError,omitempty"`
+	// Next is when a failed attempt is repeated.
+	Next time.Time `json:"next,omitzero"`
 }
