@@ -72,6 +72,8 @@ func edges() []Edge {
 
 		{From: "internal/rulefile", To: []string{"internal/security/sigma"}, Why: "a codec: the YAML of rules becomes the nodes that sigma reads"},
 
+		{From: "internal/notify/...", To: []string{"internal/security/ledger"}, Why: "a sink gives entries of the ledger's feed to a receiver"},
+
 		// Wiring.
 		{From: "internal/app", To: []string{"internal/..."}, Why: "app alone wires everything"},
 		{From: "internal/config", To: []string{"internal/app"}, Why: "a configuration file becomes the options of app"},
@@ -83,6 +85,7 @@ func edges() []Edge {
 		{From: "internal/security/...", To: []string{"internal/security/event", "internal/security/schema", "internal/security/sample"}, Why: "security is tried with real and sampled messages", Test: true},
 		{From: "internal/store/...", To: []string{"internal/security/ledger"}, Why: "one suite for every store of the ledger, with the memory store as its model", Test: true},
 		{From: "internal/security/rules", To: []string{"internal/rulefile", "internal/security/detect", "internal/security/detection", "internal/security/indicator", "internal/security/sigma"}, Why: "the hub's rules are tried with the engine that runs them", Test: true},
+		{From: "internal/notify/...", To: []string{"internal/security/deliver", "internal/store/securitymem"}, Why: "sinks are tried as they are run, over a real ledger in memory", Test: true},
 		{From: "internal/security/sigma", To: []string{"internal/rulefile"}, Why: "the language is tried on rules as they are written", Test: true},
 		{From: "internal/security/...", To: []string{"internal/store/securitymem"}, Why: "security is tried over the memory store, which is its fake", Test: true},
 		{From: "internal/security/...", To: []string{"internal/security/ledger"}, Why: "security is tried with a ledger", Test: true},
@@ -126,7 +129,8 @@ func bans() []Ban {
 
 func isolated() [][]string {
 	return [][]string{
-		{"internal/gateway/...", "internal/api/...", "internal/store/...", "internal/console/...", "internal/client/..."},
+		{"internal/gateway/...", "internal/api/...", "internal/store/...", "internal/notify/...", "internal/console/...", "internal/client/..."},
+		{"internal/notify/webhook/...", "internal/notify/syslog/..."},
 		{"internal/store/sqlite/...", "internal/store/memory/..."},
 		{"internal/api/hubapi/...", "internal/api/securityapi/..."},
 	}

@@ -177,6 +177,9 @@ func (r *Runner) Run(ctx context.Context) {
 			more, err = r.step(ctx)
 		}
 		if ctx.Err() != nil {
+			if u, ok := r.opt.Sink.(Unacknowledged); ok && err != nil {
+				_, _ = r.settled(u, true) //nolint:errcheck // the end is near; what has not settled comes again
+			}
 			break
 		}
 		if err != nil {
@@ -223,7 +226,7 @@ func (r *Runner) failed(ctx context.Context, err error, wait time.Duration) {
 	r.status.Next = time.Now().Add(wait)
 	r.mu.Unlock()
 	if u, ok := r.opt.Sink.(Unacknowledged); ok {
-		r.settled(u, true)
+		_, _ = r.settled(u, true) //nolint:errcheck // it was told: err is it
 	}
 	r.flush(ctx)
 	if first {

@@ -1,0 +1,7 @@
+package syslog
+
+// What the tests of the wire form look at.
+var (
+	AppendMessage = appendMessage
+	Escape        = escape
+)
