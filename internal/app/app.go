@@ -14,6 +14,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/hubapi"
+	"github.com/tvilling/tvilling/internal/api/securityapi"
 	"github.com/tvilling/tvilling/internal/gateway/mqtt"
 	"github.com/tvilling/tvilling/internal/gateway/tlsconf"
 	"github.com/tvilling/tvilling/internal/hub/auth"
@@ -26,6 +27,7 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/hub/twin"
 	"github.com/tvilling/tvilling/internal/security/onboard"
+	"github.com/tvilling/tvilling/internal/security/watch"
 	"github.com/tvilling/tvilling/internal/store/messagelog"
 	"github.com/tvilling/tvilling/internal/store/sqlite"
 )
@@ -35,18 +37,20 @@ type App struct {
 	opt Options
 	log *slog.Logger
 
-	store     *sqlite.Store
-	telemetry *messagelog.Log
-	security  *messagelog.Log
-	committer *commit.Committer
-	messages  *message.Service
-	sessions  *session.Manager
-	registry  *registry.Service
-	onboard   *onboard.Service
-	tls       *tlsconf.Reloader
-	gateway   *mqtt.Server
-	api       *hubapi.Handler
-	metrics   *metrics
+	store       *sqlite.Store
+	telemetry   *messagelog.Log
+	security    *messagelog.Log
+	committer   *commit.Committer
+	messages    *message.Service
+	sessions    *session.Manager
+	registry    *registry.Service
+	onboard     *onboard.Service
+	plane       security
+	tls         *tlsconf.Reloader
+	gateway     *mqtt.Server
+	api         *hubapi.Handler
+	securityAPI *securityapi.Handler
+	metrics     *metrics
 
 	mqtt  net.Listener
 	https []net.Listener
@@ -96,7 +100,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	authenticator, err := auth.New(auth.Options{Directory: a.store, Sealer: sealer, Policies: policies})
+	authenticator, err := auth.New(auth.Options{Directory: a.store, Sealer: sealer, Policies: policies, Refused: a.refused})
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +113,17 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	})
 
 	// Security.
+	a.plane.watch = watch.New(a.messages, a.log)
+	if err := a.openSecurityStores(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.openDetections(ctx); err != nil {
+		return nil, err
+	}
+	changes := journal.New(a.store, a.committer)
+	if err := a.openReaders(ctx, changes, twins); err != nil {
+		return nil, err
+	}
 	a.onboard, err = onboard.New(ctx, a.committer, a.store, a.registry, a.log.With("component", "onboard"))
 	if err != nil {
 		return nil, err
@@ -130,12 +145,17 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.api = hubapi.New(hubapi.Options{
 		Auth: authenticator, Registry: a.registry, Twins: twins, Messages: a.messages,
-		Journal:  journal.New(a.store, a.committer),
+		Journal:  changes,
 		Policies: policy.New(a.committer, authenticator, sealer, a.sessions),
 		Settings: a.onboard, Adoption: a.onboard,
 		SecurityModule: tvilling.SecurityModule,
 		Ready:          a.ready, Observe: a.metrics.request,
 		Logger: a.log,
+	})
+	a.securityAPI = securityapi.New(securityapi.Options{
+		Auth: authenticator, Ledger: a.plane.store, Alerts: a.plane.alerts, Detections: a.plane.engine, Events: a.plane.events, Twins: twins,
+		Devices: devices{a}, Sinks: sinks{a}, Recommendations: recommendationTypes(), Changed: a.plane.ledger.Changed,
+		Guarded: func() bool { return a.onboard.Current().GuardSecurityTwin }, Hub: a.hostName(), Observe: a.metrics.request, Logger: a.log,
 	})
 	a.metrics.watch(a)
 	if err := a.writeFiles(policies, sealer); err != nil {
@@ -189,10 +209,12 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	for _, l := range []struct {
 		name string
 		keep Retention
-		log  **messagelog.Log
-	}{{"telemetry", o.Telemetry, &a.telemetry}, {"security", o.Security, &a.security}} {
+		// floor says what is still needed, nil if nothing is.
+		floor func() uint64
+		log   **messagelog.Log
+	}{{"telemetry", o.Telemetry, nil, &a.telemetry}, {"security", o.Security, func() uint64 { return a.plane.intake.Keep() }, &a.security}} {
 		*l.log, err = messagelog.Open(messagelog.Options{
-			Dir: filepath.Join(o.Data, l.name), MaxAge: l.keep.MaxAge, MaxBytes: l.keep.MaxBytes, FS: o.Tuning.FS,
+			Dir: filepath.Join(o.Data, l.name), MaxAge: l.keep.MaxAge, MaxBytes: l.keep.MaxBytes, FS: o.Tuning.FS, Keep: l.floor,
 			Logger: a.log.With("component", l.name),
 		})
 		if err != nil {
@@ -258,8 +280,11 @@ func (a *App) openTLS(ctx context.Context) (err error) {
 	return err
 }
 
-// Reload loads the certificates again. Connections stay open.
-func (a *App) Reload(ctx context.Context) error { return a.tls.Reload(ctx) }
+// Reload loads the certificates, the operator's rules and the indicator lists
+// again, each as far as it can be. Connections stay open.
+func (a *App) Reload(ctx context.Context) error {
+	return errors.Join(a.tls.Reload(ctx), a.plane.lists.reload(), a.plane.engine.Reload())
+}
 
 // ready tells why the hub does not serve; nil when it does. A load balancer
 // that asks takes a stopping hub out while it still answers.
@@ -272,10 +297,7 @@ func (a *App) ready(context.Context) error {
 
 // writeFiles leaves in the data directory what clients and the CLI look for.
 func (a *App) writeFiles(policies *auth.Policies, sealer *auth.Sealer) error {
-	host := "localhost"
-	if len(a.opt.Hosts) > 0 {
-		host = a.opt.Hosts[0]
-	}
+	host := a.hostName()
 	if owner, ok := policies.Get("iothubowner"); ok {
 		keys, err := owner.Keys(sealer)
 		if err != nil {
@@ -291,6 +313,14 @@ func (a *App) writeFiles(policies *auth.Policies, sealer *auth.Sealer) error {
 		return fmt.Errorf("encode endpoints: %w", err)
 	}
 	return replaceFile(filepath.Join(a.opt.Data, "endpoints.json"), append(b, '\n'))
+}
+
+// hostName is what clients call the hub.
+func (a *App) hostName() string {
+	if len(a.opt.Hosts) > 0 {
+		return a.opt.Hosts[0]
+	}
+	return "localhost"
 }
 
 // replaceFile writes a file that only its owner can read, whole or not at all.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +39,12 @@ func (a *App) Run(ctx context.Context, h Hooks) error {
 	var edges, inner sync.WaitGroup
 	inner.Go(func() { a.committer.Run(core) })
 	inner.Go(func() { a.messages.Run(core) })
+	// What the security plane writes goes through the core: it ends before.
+	plane, stopPlane := context.WithCancel(core)
+	defer stopPlane()
+	var readers sync.WaitGroup
+	a.runSecurity(plane, &readers)
+	edges.Go(func() { a.plane.watch.Run(serving) })
 	edges.Go(func() { a.onboard.Run(serving) })
 	edges.Go(func() { a.tls.Run(serving) })
 	edges.Go(func() { a.serveMQTT(serving) })
@@ -57,6 +64,7 @@ func (a *App) Run(ctx context.Context, h Hooks) error {
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	a.api.Stop()
+	a.securityAPI.Stop()
 	for _, s := range servers {
 		edges.Go(func() { a.shutdown(ending, s) })
 	}
@@ -64,6 +72,8 @@ func (a *App) Run(ctx context.Context, h Hooks) error {
 		a.log.WarnContext(ctx, "connections cut", "error", err)
 	}
 	edges.Wait()
+	stopPlane()
+	readers.Wait()
 	stopCore()
 	inner.Wait()
 	return errors.Join(cause, a.stops.run())
@@ -82,9 +92,9 @@ func (a *App) wait(ctx context.Context, reload <-chan os.Signal) error {
 			return fmt.Errorf("the hub stops, since what is durable is no longer known; it recovers at its next start: %w", err)
 		case <-reload:
 			if err := a.Reload(ctx); err != nil {
-				a.log.ErrorContext(ctx, "certificates not loaded again; the old ones stay", "error", err)
+				a.log.ErrorContext(ctx, "not loaded again; what could not be loaded stays as it was", "error", err)
 			} else {
-				a.log.InfoContext(ctx, "certificates loaded again")
+				a.log.InfoContext(ctx, "certificates, rules and indicator lists loaded again")
 			}
 		}
 	}
@@ -114,7 +124,7 @@ func (a *App) servers() []server {
 	var list []server
 	for _, l := range a.https {
 		s := &http.Server{
-			Handler: a.api, TLSConfig: a.tls.Config(),
+			Handler: a.handler(), TLSConfig: a.tls.Config(),
 			// Streams set a write deadline of their own, anew for every part.
 			ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 2 * time.Minute,
 			IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -124,6 +134,20 @@ func (a *App) servers() []server {
 	}
 	s := &http.Server{Handler: a.adminHandler(), ReadHeaderTimeout: 10 * time.Second}
 	return append(list, server{http: s, serve: func() error { return s.Serve(a.admin) }})
+}
+
+// securityPath begins the paths of the security API.
+const securityPath = "/tvilling/security/"
+
+// handler gives each request to the interface that it belongs to.
+func (a *App) handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, securityPath) {
+			a.securityAPI.ServeHTTP(w, r)
+			return
+		}
+		a.api.ServeHTTP(w, r)
+	})
 }
 
 func (a *App) serveHTTP(s server) {
