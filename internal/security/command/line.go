@@ -61,7 +61,7 @@ func (l *Line) Parse(executable, line string) {
 		p.windows(line)
 	case line[0] == '(', keywords[first] && first != "time" && first != "[", first == "for", assignment(first):
 		p.script(line, 0)
-	case shells[base(executable)] && !shells[base(strings.TrimPrefix(first, "-"))] && !opaque[base(first)]:
+	case shells[base(executable)] && !shells[base(strings.TrimPrefix(first, "-"))]:
 		p.script(line, 0)
 	default:
 		p.vector(line)

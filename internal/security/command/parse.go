@@ -1,6 +1,9 @@
 package command
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // parser collects the simple commands of a line.
 type parser struct {
@@ -205,6 +208,9 @@ func (p *parser) command(c *pending) {
 	case shells[name] && p.shell(c, name):
 	case name == "eval" && len(c.words) > 1:
 		p.runScript(joined(c.words[1:]), name)
+		if len(c.redirs) > 0 {
+			p.add(c)
+		}
 	case (name == "source" || name == ".") && len(c.words) > 1 && c.words[1].only:
 		p.substituted(c.words[1].subs, name)
 	case strings.ContainsAny(c.words[0].text, " \t\n") && c.words[0].quoted:
@@ -224,10 +230,15 @@ func (p *parser) assigned(prefix []token) {
 			s.words = append(s.words, w.text)
 		}
 	}
-	if len(s.words) > 0 {
-		s.text = strings.Join(s.words, " ")
-		p.cmds = append(p.cmds, s)
+	if len(s.words) == 0 {
+		return
 	}
+	s.text, s.after = strings.Join(s.words, " "), ";"
+	i := len(p.cmds) // before the pipeline that the command belongs to
+	for i > 0 && strings.HasPrefix(p.cmds[i-1].after, "|") {
+		i--
+	}
+	p.cmds = slices.Insert(p.cmds, i, s)
 }
 
 // others adds a command that runs no script of its own, and the commands in
@@ -384,6 +395,9 @@ func (p *parser) raw(c *pending, name string) {
 	for _, m := range calls.FindAllStringSubmatch(code, maxCalls) {
 		p.script(m[1]+m[2], p.depth+1)
 	}
+	for _, m := range lists.FindAllStringSubmatch(code, maxCalls) {
+		p.script(unlist.Replace(m[1]), p.depth+1)
+	}
 }
 
 // finish appends the redirections.
@@ -401,6 +415,7 @@ func (p *parser) finish(c *pending, s *simple, b *strings.Builder) {
 		switch {
 		case r.text == "<<<":
 			s.input = t.text
+		case r.text[0] >= '2' && r.text[0] <= '9': // not what it prints
 		case strings.Contains(r.text, ">") && t.text != "":
 			s.targets = append(s.targets, t.text)
 		case t.text != "":

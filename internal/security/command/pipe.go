@@ -9,6 +9,12 @@ import (
 // calls finds the commands that code of an interpreter hands to a shell.
 var calls = regexp.MustCompile(`(?:system|popen|exec|execSync|shell_exec|passthru|call|run|check_output|getoutput|spawn)\s*\(?\s*(?:"([^"]* [^"]*)"|'([^']* [^']*)')`)
 
+// lists finds the commands that code runs by a list of arguments.
+var lists = regexp.MustCompile(`(?:run|call|check_call|check_output|Popen|execv\w*|spawn\w*|execFile\w*)\s*\([^()\[\]]{0,64}\[\s*(["'][^\]]*)\]`)
+
+// unlist makes a command of a list of arguments.
+var unlist = strings.NewReplacer(`"`, "", `'`, "", ", ", " ", ",", " ")
+
 // maxCalls bounds how many are looked at.
 const maxCalls = 32
 
@@ -34,7 +40,7 @@ func (p *parser) piped(from int) {
 	// What is added meanwhile was opened up when it was read.
 	for i, n := from, len(p.cmds); i < n; i++ {
 		c := &p.cmds[i]
-		if c.opened || !strings.HasPrefix(c.after, "|") {
+		if c.opened || !strings.HasPrefix(c.after, "|") && len(c.targets) == 0 {
 			continue
 		}
 		s, ok := printed(c)
@@ -42,15 +48,36 @@ func (p *parser) piped(from int) {
 			continue
 		}
 		c.opened = true
+		if p.kept(c, s); !strings.HasPrefix(c.after, "|") {
+			continue
+		}
 		for j := i + 1; j < len(p.cmds) && ok; j++ {
 			next := p.cmds[j]
 			if name := next.name(); readsCode(&next) {
 				p.code(name, s)
 				break
 			}
+			p.kept(&next, s)
 			if s, ok = transformed(&next, s); !strings.HasPrefix(next.after, "|") {
 				break
 			}
+		}
+	}
+}
+
+// starts are files whose lines are run later.
+var starts = regexp.MustCompile(`^(/etc/crontab$|/etc/cron\.|/var/spool/cron|/etc/rc\.local$|/etc/init\.d/|/etc/profile|\S*/\.(bash|zsh)?(rc|_profile|profile|login)$|\S*/\.bashrc$|~/\.(bash|zsh)?rc$)`)
+
+// kept opens up text that is written where it is run later.
+func (p *parser) kept(s *simple, text string) {
+	files := s.targets
+	if s.name() == "tee" {
+		files = s.words[1:]
+	}
+	for _, f := range files {
+		if starts.MatchString(f) {
+			p.code("crontab", text)
+			return
 		}
 	}
 }
@@ -136,6 +163,10 @@ func transformed(s *simple, in string) (string, bool) {
 	return "", false
 }
 
+// accounts are names that stand between time and command in a crontab of the
+// system, and are no programs.
+var accounts = set("root pi admin www-data nobody ubuntu debian daemon")
+
 // scheduled takes the time off a line of a crontab.
 func scheduled(line string) string {
 	f := strings.Fields(line)
@@ -143,7 +174,11 @@ func scheduled(line string) string {
 		return strings.Join(f[1:], " ")
 	}
 	if len(f) > 5 && strings.Trim(strings.Join(f[:5], ""), "0123456789*/,-") == "" {
-		return strings.Join(f[5:], " ")
+		f = f[5:]
+		if len(f) > 1 && accounts[f[0]] {
+			f = f[1:]
+		}
+		return strings.Join(f, " ")
 	}
 	return line
 }
