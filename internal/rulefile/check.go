@@ -66,6 +66,7 @@ func checkTokens(tokens token.Tokens) *refusal {
 			flow--
 		case token.DocumentHeaderType, token.DocumentEndType:
 			columns = columns[:0]
+		default:
 		}
 		if flow == 0 && (key || t.Type == token.SequenceEntryType) {
 			for len(columns) > 0 && columns[len(columns)-1] >= t.Position.Column {

@@ -1,7 +1,9 @@
 package rulefile
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -133,7 +135,7 @@ func parse(tokens token.Tokens) (file *ast.File, p *refusal) {
 		return file, nil
 	}
 	p = refuse(tvilling.InvalidArgument, nil, "The text is not YAML.")
-	if e, ok := err.(yaml.Error); ok { //nolint:errorlint // the parser returns its errors unwrapped
+	if e, ok := errors.AsType[yaml.Error](err); ok {
 		p = refuse(tvilling.InvalidArgument, e.GetToken(), "This is not YAML: %s.", strings.TrimSuffix(clean(e.GetMessage()), "."))
 	}
 	return nil, p
@@ -161,7 +163,7 @@ func convert(n ast.Node, depth int) (*sigma.Node, *refusal) {
 	case *ast.NullNode:
 		out.Kind = sigma.NullNode
 	case *ast.BoolNode:
-		out.Kind, out.Text = sigma.BoolNode, fmt.Sprint(n.Value)
+		out.Kind, out.Text = sigma.BoolNode, strconv.FormatBool(n.Value)
 	case *ast.IntegerNode, *ast.FloatNode:
 		out.Kind, out.Text = sigma.NumberNode, t.Value
 	case *ast.StringNode:

@@ -139,16 +139,20 @@ func deepMaps(n int) string {
 	return b.String()
 }
 
-// hostile are texts at the largest size made of one piece again and again, the
-// kind that makes a parser slow.
+// hostile are large texts, up to the largest size, made of one piece again and
+// again, the kind that makes a parser slow.
 func hostile(yield func(name, text string) bool) {
 	pieces := []string{
 		"a: b\n", "- x\n", "# c\n", "'", "\"", "[", "{", "]", "}", ",", " x\n", "- ", "a: ", "\\", "'x' ", "x ", "a: 'x\n\n", "? ",
 		"a: |\n  x\n", "a:\n  |\n", "x\n\n\n\n\n\n", "&a ", "*a ", "!t ", "%d\n", "---\n", "...\n", "<<: ", "|", ">", "\t", ": ", ":\n", "\"\\u0041\" ", "{a: ", "[a, ", "a: #\n", "\n ", "\r\n",
 	}
 	for _, before := range []string{"", "k: >\n  ", "k: '", "k: ["} {
+		size := rulefile.MaxBytes - 8
+		if before != "" {
+			size /= 4
+		}
 		for _, piece := range pieces {
-			if !yield(fmt.Sprintf("%q after %q", piece, before), before+strings.Repeat(piece, (rulefile.MaxBytes-8)/len(piece))) {
+			if !yield(fmt.Sprintf("%q after %q", piece, before), before+strings.Repeat(piece, size/len(piece))) {
 				return
 			}
 		}

@@ -159,7 +159,7 @@ func (s *Sink) connect(ctx context.Context) (*connection, error) {
 func (s *Sink) drop() {
 	c := s.conn
 	s.conn, s.marks, s.last = nil, nil, s.settled
-	c.Close() //nolint:errcheck // it is given up
+	c.Close()
 	<-c.ended
 }
 

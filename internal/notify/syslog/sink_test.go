@@ -157,7 +157,7 @@ func (r *receiver) sink(settle time.Duration) *syslog.Sink {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.t.Cleanup(func() { s.Finish(context.Background()) }) //nolint:errcheck,usetesting // the test's context has ended then
+	r.t.Cleanup(func() { s.Finish(context.WithoutCancel(r.t.Context())) })
 	return s
 }
 

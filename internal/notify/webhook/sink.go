@@ -56,7 +56,7 @@ func ReadSecret(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the secret of a webhook: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the secret of a webhook: %w", err)
@@ -138,7 +138,7 @@ func (s *Sink) post(ctx context.Context, e *ledger.Entry) error {
 	if err != nil {
 		return unreachable(hideURL(err))
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	// What is read to its end leaves the connection to the next request.
 	text, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
 	if resp.StatusCode/100 == 2 {

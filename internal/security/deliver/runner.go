@@ -178,7 +178,7 @@ func (r *Runner) Run(ctx context.Context) {
 		}
 		if ctx.Err() != nil {
 			if u, ok := r.opt.Sink.(Unacknowledged); ok && err != nil {
-				_, _ = r.settled(u, true) //nolint:errcheck // the end is near; what has not settled comes again
+				_, _ = r.settled(u, true) // what has not settled comes again
 			}
 			break
 		}
@@ -226,7 +226,7 @@ func (r *Runner) failed(ctx context.Context, err error, wait time.Duration) {
 	r.status.Next = time.Now().Add(wait)
 	r.mu.Unlock()
 	if u, ok := r.opt.Sink.(Unacknowledged); ok {
-		_, _ = r.settled(u, true) //nolint:errcheck // it was told: err is it
+		_, _ = r.settled(u, true) // its error is told: it is err
 	}
 	r.flush(ctx)
 	if first {

@@ -13,8 +13,8 @@
 // What the specification leaves to the tool, and what is narrower here:
 //
 //   - A field may have several values; a condition holds if it holds for one
-//     of them. null asks for a field that is absent, ” for a value that is
-//     empty, exists for a value of any kind. not and neq negate the whole item,
+//     of them. null asks for a field that is absent, an empty text for a value
+//     that is empty, exists for a value of any kind. not and neq negate the whole item,
 //     so they hold for absent fields.
 //   - Texts are compared without regard to case: rune by rune, by Unicode's
 //     simple folding. cased, and regular expressions, regard it.

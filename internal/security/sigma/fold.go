@@ -49,10 +49,34 @@ func appendFoldRunes(dst []byte, s string) []byte {
 	return dst
 }
 
-// foldRune returns the rune that stands for the case orbit of r: the lower
-// case of its smallest member.
+// folded are the runes that stand for those of the Latin, Greek and Cyrillic
+// scripts, so that the texts of most people are folded without a search.
+var folded = func() (t [0x530]rune) {
+	for r := range t {
+		t[r] = orbit(rune(r))
+	}
+	return t
+}()
+
+// foldRune returns the rune that stands for the case orbit of r.
 func foldRune(r rune) rune {
+	switch {
+	case r >= 0 && int(r) < len(folded):
+		return folded[r]
+	case r >= 0x2e80 && r < 0xa640, r >= 0xac00 && r < 0xfb00, r >= 0x1f000:
+		return r // scripts without case
+	default:
+		return orbit(r)
+	}
+}
+
+// orbit returns the lower case of the smallest member of the case orbit of r,
+// and r if it has no other.
+func orbit(r rune) rune {
 	least := r
+	if unicode.SimpleFold(r) == r {
+		return r
+	}
 	for q := unicode.SimpleFold(r); q != r; q = unicode.SimpleFold(q) {
 		least = min(least, q)
 	}

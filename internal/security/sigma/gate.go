@@ -34,6 +34,7 @@ func (g *gater) gate(n *node, negated bool) []int32 {
 		lits := g.gate(g.selections[n.selection], negated)
 		g.memo[k] = lits
 		return lits
+	default:
 	}
 	// Which of the parts, negated with the node, have to hold: all, or one?
 	all := n.op == opAnd || n.op == opCount && n.count == len(n.kids)

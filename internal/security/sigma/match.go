@@ -200,14 +200,15 @@ func (m *matching) value(t *test, v *ready) int {
 		}
 	case existsItem:
 		from, to := m.load(t.slot)
-		switch {
-		case from < to == v.want && v.want:
+		switch there := from < to; {
+		case there && v.want:
 			return from
-		case from < to == v.want:
+		case !there && !v.want:
 			return none
 		default:
 			return -1
 		}
+	default:
 	}
 	from, to := m.load(t.slot)
 	for i := from; i < to; i++ {
@@ -238,6 +239,7 @@ func (m *matching) one(t *test, v *ready, i int) bool {
 				return true
 			}
 		}
+	default:
 	}
 	return false
 }

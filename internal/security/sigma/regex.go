@@ -76,6 +76,7 @@ func regexCost(re *syntax.Regexp) int {
 		cost = len(re.Rune)
 	case syntax.OpCharClass:
 		cost = 1 + len(re.Rune)/16
+	default:
 	}
 	for _, sub := range re.Sub {
 		cost = min(cost+regexCost(sub), enough)
@@ -114,6 +115,7 @@ func required(re *syntax.Regexp) []string {
 		return all
 	case syntax.OpConcat:
 		return requiredOfConcat(re.Sub)
+	default:
 	}
 	return nil
 }

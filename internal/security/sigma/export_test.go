@@ -1,0 +1,7 @@
+package sigma
+
+// What the test of folding looks at.
+var (
+	FoldRune = foldRune
+	Orbit    = orbit
+)
