@@ -337,3 +337,51 @@ func TestDamageAnywhere(t *testing.T) {
 		}
 	})
 }
+
+// TestDamagedWhileWritten demands that another file takes over when the one
+// that is written to turns out to be damaged, and that nothing is lost.
+func TestDamagedWhileWritten(t *testing.T) {
+	t.Parallel()
+	for _, table := range []string{"body", "block", "posting", "letter", "letter_count"} {
+		dir, path := closed(t)
+		change(t, path, "DROP TABLE "+table)
+		var logged strings.Builder
+		o := eventdb.Options{Dir: dir, Logger: slog.New(slog.NewTextHandler(&logged, nil))}
+		db := open(t, o)
+		m := message(4, "a", 0, numbered(4), "other")
+		m.Rejects = unread(4, "a", 0).Rejects
+		add(t, db, m)
+		flush(t, db)
+		if got := add(t, db, message(5, "a", 0, numbered(4)))[0]; !got[0] {
+			t.Errorf("%s: an event in the new file is not known", table)
+		}
+		if db.Durable() != 4 {
+			t.Errorf("%s: Durable = %d, want 4", table, db.Durable())
+		}
+		wantFiles(t, table, dir, "2026-11-24.1", "2026-11-24")
+		for range 2 {
+			got, _ := outcome(t, db, event.Query{Device: "a", After: event.Position{Sequence: 3, Index: 1}})
+			if got = slices.DeleteFunc(got, func(s string) bool { return s == "damage" }); !slices.Equal(got, []string{"4.0", "4.1"}) {
+				t.Errorf("%s: %q of the new file", table, got)
+			}
+			n := 0
+			for _, err := range db.DeadLetters(t.Context(), "", event.Position{}) {
+				if err == nil {
+					n++
+				} else if tvilling.CodeOf(err) != tvilling.Corrupt {
+					t.Errorf("%s: %v", table, err)
+				}
+			}
+			if n != 1 {
+				t.Errorf("%s: %d dead letters, want 1", table, n)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			db = open(t, o)
+		}
+		if !strings.Contains(logged.String(), "takes over") {
+			t.Errorf("%s: the log does not say that another file takes over:\n%s", table, logged.String())
+		}
+	}
+}

@@ -250,3 +250,60 @@ func TestCloseBesideReaders(t *testing.T) {
 		t.Errorf("a loop over a store that is closed after 5 events yields %d times, last %v", n, last)
 	}
 }
+
+// TestManyRows has more blocks, and more rows of a device's list, than are
+// looked up at once, each of one message, and rows that end within a flush.
+func TestManyRows(t *testing.T) {
+	t.Parallel()
+	for messages, perMessage := range map[int]int{150: 1, 80: 40, 20: 300} {
+		for every := 1; every <= 7; every += 3 { // messages to a flush
+			db := open(t, eventdb.Options{BlockBytes: 1})
+			var msgs []*event.Message
+			for n := range messages {
+				ids := make([]string, perMessage)
+				for i := range ids {
+					ids[i] = numbered(n*1000 + i)
+				}
+				msgs = append(msgs, message(uint64(n+1), "d", 0, ids...))
+				add(t, db, msgs[n])
+				if n%every == 0 {
+					flush(t, db)
+				}
+			}
+			want := records(msgs, nil)
+			same(t, "all", want, query(t, db, event.Query{}))
+			same(t, "of the device", want, query(t, db, event.Query{Device: "d"}))
+			slices.Reverse(want)
+			same(t, "all, descending", want, query(t, db, event.Query{Descending: true}))
+			same(t, "of the device, descending", want, query(t, db, event.Query{Device: "d", Descending: true}))
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestTimesWithinSeconds bounds queries finer than lists keep times.
+func TestTimesWithinSeconds(t *testing.T) {
+	t.Parallel()
+	db := open(t, eventdb.Options{})
+	for n := range uint64(10) {
+		m := message(n+1, "d", 0, numbered(int(n)))
+		m.Events[0].Time = noon.Add(time.Duration(n) * 100 * time.Millisecond)
+		add(t, db, m)
+	}
+	for range 2 {
+		for from := range 12 {
+			for to := range 12 {
+				for _, device := range []tvilling.DeviceID{"", "d"} {
+					q := event.Query{Device: device, From: noon.Add(time.Duration(from) * 100 * time.Millisecond), To: noon.Add(time.Duration(to) * 100 * time.Millisecond)}
+					want := max(0, min(to, 10)-from)
+					if got := len(query(t, db, q)); got != want {
+						t.Errorf("device %q, tenths %d to %d: %d events, want %d", device, from, to, got, want)
+					}
+				}
+			}
+		}
+		flush(t, db)
+	}
+}
