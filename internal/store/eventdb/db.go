@@ -131,23 +131,27 @@ func (db *DB) loadPartition(p *partition) error {
 	if err != nil {
 		return err
 	}
-	rows, err := queryInt(conn, "SELECT (SELECT count(*) FROM summary) + EXISTS (SELECT 1 FROM body) + EXISTS (SELECT 1 FROM letter)")
-	switch {
-	case err != nil:
-		err = dbError(opOpen, p.path, err)
-	case rows == 0:
-		err = errUnused
-	default:
-		var good bool
-		if good, err = p.load(conn); err == nil && !good {
-			db.opt.Logger.Error("the summary of a file of events is damaged and is made anew; duplicates of its events are not known any more", "file", p.path)
-			err = p.rebuild(conn)
-		}
-	}
+	err = db.loadSummary(p, conn)
 	if closing := conn.Close(); closing != nil && err == nil {
 		err = dbError(opOpen, p.path, closing)
 	}
 	return err
+}
+
+func (db *DB) loadSummary(p *partition, conn *sqlite.Conn) error {
+	good, err := p.load(conn)
+	if err != nil || good {
+		return err
+	}
+	rows, err := queryInt(conn, "SELECT (SELECT count(*) FROM summary) + EXISTS (SELECT 1 FROM body) + EXISTS (SELECT 1 FROM letter)")
+	if err != nil {
+		return dbError(opOpen, p.path, err)
+	}
+	if rows == 0 {
+		return errUnused
+	}
+	db.opt.Logger.Error("the summary of a file of events is damaged and is made anew; duplicates of its events are not known any more", "file", p.path)
+	return p.rebuild(conn)
 }
 
 // sortPartitions puts the partitions in the order of what they hold, and
