@@ -59,7 +59,7 @@ func (s devices) Report(ctx context.Context, id tvilling.DeviceID) (*securityapi
 	}
 	p := posture.Of(d, s.app.plane.posture.Input())
 	r := &securityapi.DeviceReport{
-		Device: id, State: string(p.State), Score: &p.Score,
+		Device: id, State: string(p.State), Score: &p.Score, Why: p.Why(),
 		Parts: []securityapi.ScorePart{
 			{Name: "alerts", Points: p.Parts.Alerts}, {Name: "recommendations", Points: p.Parts.Recommendations}, {Name: "agent", Points: p.Parts.Agent},
 		},
