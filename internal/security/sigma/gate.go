@@ -114,9 +114,9 @@ func (g *gater) shortest(lits []int32) int {
 	return n
 }
 
-// order puts the parts of an and that are likeliest to fail first. The one that
-// is gated by the seldomest texts comes after the others that are gated: they
-// are what brought the rule here.
+// order puts the parts of an and that are likeliest to fail first, and regular
+// expressions, which cost most, last. The part that is gated by the seldomest
+// texts comes after the others that are gated: it is what brought the rule here.
 func (g *gater) order(n *node) {
 	for _, k := range n.kids {
 		g.order(k)
@@ -138,7 +138,21 @@ func (g *gater) order(n *node) {
 	if best != nil {
 		rank[best] = 1
 	}
+	for _, k := range n.kids {
+		if hasRegex(k) {
+			rank[k] += 3
+		}
+	}
 	slices.SortStableFunc(n.kids, func(a, b *node) int { return rank[a] - rank[b] })
+}
+
+// hasRegex reports whether a node has a regular expression outside the selections
+// that it names.
+func hasRegex(n *node) bool {
+	if n.op == opTest {
+		return n.test.item.kind == regexItem
+	}
+	return slices.ContainsFunc(n.kids, hasRegex)
 }
 
 func union(a, b []int32) []int32 {
