@@ -328,3 +328,36 @@ func TestProperty(t *testing.T) {
 		}
 	})
 }
+
+// TestManyTexts holds the search for many texts together, which end within and
+// after each other, to a search for each.
+func TestManyTexts(t *testing.T) {
+	small := func(most int) *rapid.Generator[string] {
+		return rapid.StringOfN(rapid.RuneFrom([]rune("abé")), 1, most, -1)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		texts := rapid.SliceOfNDistinct(small(6), 1, 60, rapid.ID[string]).Draw(t, "texts")
+		var file strings.Builder
+		for _, s := range texts {
+			fmt.Fprintf(&file, "---\ntitle: %q\nlogsource: {category: c}\ndetection: {s: {a|contains: '%s'}, condition: s}\n", s, s)
+		}
+		set, err := compile(file.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sc sigma.Scratch
+		for range 5 {
+			value := small(40).Draw(t, "value")
+			var got, want []string
+			set.Match(record{"a": {value}}, &sc, func(r *sigma.Rule, _ []sigma.Match) { got = append(got, r.Title) })
+			for _, s := range texts {
+				if strings.Contains(value, s) {
+					want = append(want, s)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("in %q found %q, want %q", value, got, want)
+			}
+		}
+	})
+}
