@@ -37,11 +37,12 @@ func (b *batch) builder(size int) *builder {
 	if n := len(b.blocks); n > 0 && b.blocks[n-1].size() < size {
 		return b.blocks[n-1]
 	}
-	// What was the last block does not grow again.
+	next := &builder{contents: contents{messages: make([]byte, 0, size+size/4), guids: make([]byte, 0, size/8)}}
 	if n := len(b.blocks); n > 0 {
-		b.blocks[n-1].scratch, b.blocks[n-1].senders = nil, nil
+		// What was the last block does not grow again.
+		last := b.blocks[n-1]
+		next.scratch, last.scratch, last.senders = last.scratch, nil, nil
 	}
-	next := &builder{}
 	b.blocks = append(b.blocks, next)
 	return next
 }

@@ -385,3 +385,20 @@ func TestDamagedWhileWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestUnusedFile removes what a crash left between making a file and the first
+// flush to it.
+func TestUnusedFile(t *testing.T) {
+	t.Parallel()
+	dir, _ := closed(t)
+	if err := os.WriteFile(filepath.Join(dir, "2026-11-25.db"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db := open(t, eventdb.Options{Dir: dir})
+	wantFiles(t, "after Open", dir, "2026-11-24")
+	if db.Durable() != 3 {
+		t.Errorf("Durable = %d, want 3", db.Durable())
+	}
+	add(t, db, message(4, "a", day, numbered(4)))
+	wantFiles(t, "the next day", dir, "2026-11-24", "2026-11-25")
+}

@@ -27,6 +27,7 @@ type DB struct {
 	writing sync.Mutex
 	writer  *sqlite.Conn // of the newest partition; nil if there is none
 	lookups map[*partition]*sqlite.Conn
+	search  search
 	recall  recall
 	failed  time.Time // of the last flush that failed; zero if the last did not
 	closed  bool

@@ -22,10 +22,31 @@ type search struct {
 	id         []byte
 }
 
+// maxKeptIDs is the size from which the room for ids is not kept for the next message.
+const maxKeptIDs = 1000
+
+func (s *search) begin(m *event.Message) {
+	s.m, s.duplicates = m, make([]bool, len(m.Events))
+	if s.ids == nil {
+		s.ids = make(map[string]int, len(m.Events))
+	}
+}
+
+// end forgets the message.
+func (s *search) end() {
+	s.m, s.duplicates = nil, nil
+	if len(s.ids) > maxKeptIDs {
+		s.ids = nil
+	}
+	clear(s.ids)
+}
+
 // duplicates reports which events of a message were kept before it or come
 // before in it. writing is held.
 func (db *DB) duplicates(m *event.Message) ([]bool, error) {
-	s := &search{m: m, duplicates: make([]bool, len(m.Events)), ids: make(map[string]int, len(m.Events))}
+	s := &db.search
+	s.begin(m)
+	defer s.end()
 	for i := range m.Events {
 		id := m.Events[i].ID
 		if id == "" {
