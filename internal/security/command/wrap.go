@@ -8,7 +8,7 @@ var shells = set("sh bash dash ash zsh ksh ksh93 mksh pdksh csh tcsh fish hush r
 // opaque programs take arguments that look like operators of a shell: text to
 // search, code, commands of another machine.
 var opaque = set("grep egrep fgrep zgrep rg ag ack awk gawk mawk nawk sed jq yq find echo printf logger git ssh " +
-	"mysql psql sqlite3 nft crontab tmux screen mosquitto_pub ansible kubectl expect gdb test [ man vi vim nano")
+	"mysql psql sqlite3 nft crontab mosquitto_pub ansible kubectl expect gdb test [ man vi vim nano")
 
 // keywords begin or end a compound command and say nothing of what it does.
 var keywords = set("if then elif else fi while until do done ! { } time coproc esac")
@@ -58,6 +58,7 @@ type wrapper struct {
 
 var wrappers = map[string]wrapper{
 	"sudo":              {valued: set("-u -g -h -p -C -r -t -T -U -D -R --user --group --host --prompt --chdir --chroot"), env: true},
+	"sshpass":           {valued: set("-p -f -d -P")},
 	"doas":              {valued: set("-u -C")},
 	"env":               {valued: set("-u -C --unset --chdir"), env: true},
 	"nohup":             {},
@@ -105,7 +106,7 @@ var containerValued = set("-e -u -w --env --user --workdir --env-file")
 func special(name string) bool {
 	name = strings.TrimPrefix(name, "-")
 	_, wraps := wrappers[name]
-	return wraps || shells[name] || containers[name] || name == "su" || name == "runuser" || name == "find" ||
+	return wraps || shells[name] || containers[name] || name == "su" || name == "runuser" || name == "screen" || name == "tmux" || name == "find" ||
 		name == "script" || name == "eval" || name == "source" || name == "." || strings.HasPrefix(name, "ld-") || keywords[name]
 }
 
@@ -143,6 +144,8 @@ func unwrap(words []token, i int) int {
 		return contained(words, i)
 	case name == "su" || name == "runuser":
 		return switched(words, i)
+	case name == "screen" || name == "tmux":
+		return terminal(words, i)
 	case name == "script":
 		for j := i + 1; j < len(words)-1; j++ {
 			if s := words[j].text; len(s) > 1 && s[0] == '-' && s[1] != '-' && s[len(s)-1] == 'c' {
@@ -210,6 +213,32 @@ func operand(words []token, j int, valued map[string]bool, env bool) int {
 	}
 	return j
 }
+
+var terminalValued = set("-S -s -n -c -t -T -x -y -e -h -p -F -L -f")
+
+// terminal finds the command that screen or tmux starts in a new session.
+func terminal(words []token, i int) int {
+	j := i + 1
+	if base(words[i].text) == "tmux" {
+		for ; j < len(words) && !sessions[words[j].text]; j++ {
+			continue
+		}
+		j++
+	}
+	for j < len(words) {
+		s := words[j].text
+		if len(s) < 2 || s[0] != '-' {
+			return j
+		}
+		j++
+		if terminalValued["-"+s[len(s)-1:]] {
+			j++
+		}
+	}
+	return i
+}
+
+var sessions = set("new new-session neww new-window splitw split-window respawn-pane respawn-window")
 
 // contained finds the command of "docker exec".
 func contained(words []token, i int) int {
