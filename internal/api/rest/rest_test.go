@@ -331,3 +331,52 @@ func TestStrict(t *testing.T) {
 		}
 	}
 }
+
+// timed is a connection that knows when it gives up writing.
+type timed struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (w *timed) SetWriteDeadline(t time.Time) error {
+	w.deadline = t
+	return nil
+}
+
+// TestIdle: a client has 30 seconds for what is sent, and all the time in the
+// world while nothing is.
+func TestIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := make(chan struct{})
+		b := newBench(rest.Route{Method: http.MethodGet, Pattern: "/stream", Own: true, Stream: true, Handle: func(c *rest.Call) error {
+			return c.Stream(func(_ context.Context, emit func([]byte) error) error {
+				for range next {
+					if err := emit([]byte("1\n")); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}})
+		w := &timed{ResponseRecorder: httptest.NewRecorder()}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/stream", nil)
+		r.Header.Set("Authorization", "ann")
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			b.ServeHTTP(w, r)
+		}()
+		for range 3 {
+			synctest.Wait()
+			if !w.deadline.IsZero() {
+				t.Errorf("while nothing is sent, the client has until %v", w.deadline)
+			}
+			next <- struct{}{}
+		}
+		close(next)
+		<-done
+		if w.Body.String() != "1\n1\n1\n" || !w.deadline.IsZero() {
+			t.Errorf("got %q, deadline %v", w.Body, w.deadline)
+		}
+	})
+}

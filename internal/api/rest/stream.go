@@ -105,9 +105,11 @@ func (c *Call) hurry(d time.Duration) {
 }
 
 // pump writes lines until there are no more, and reports whether the client
-// took them all.
+// took them all. While it waits for a line nothing is to be sent, and no time
+// runs: in HTTP/2 a stream is reset when its deadline passes, written to or not.
 func (c *Call) pump(lines <-chan []byte) bool {
 	unsent := 0
+	c.hurry(0)
 	for line := range lines {
 		c.hurry(slowest)
 		if _, err := c.W.Write(line); err != nil {
@@ -120,8 +122,10 @@ func (c *Call) pump(lines <-chan []byte) bool {
 		if err := c.flush(); err != nil {
 			return false
 		}
+		c.hurry(0)
 		unsent = 0
 	}
+	c.hurry(slowest)
 	return c.flush() == nil
 }
 
@@ -146,11 +150,14 @@ func appendStreamFault(dst []byte, f fault, tracking string) []byte {
 	return append(dst, "}}\n"...)
 }
 
+// Missing is the line of a stream that stands for something that is not there.
+func Missing(err error) []byte { return appendStreamFault(nil, translate(err), "") }
+
 // Damaged turns what is corrupt in a store into a line of a stream, which then
 // goes on; it leaves other errors alone.
 func Damaged(err error) ([]byte, error) {
 	if tvilling.CodeOf(err) != tvilling.Corrupt {
 		return nil, err
 	}
-	return appendStreamFault(nil, translate(err), ""), nil
+	return Missing(err), nil
 }

@@ -28,7 +28,8 @@ type entryJSON struct {
 }
 
 // feed is GET feed?after=N|latest&follow=true: how alerts and recommendations
-// changed, one change a line.
+// changed, one change a line. Where entries after N are no longer kept, a line
+// {"error":…} says so first.
 func (h *Handler) feed(c *rest.Call) error {
 	after, err := c.After(h.opt.Ledger.FeedHead)
 	if err != nil {
@@ -64,9 +65,14 @@ func (h *Handler) feed(c *rest.Call) error {
 // many they were.
 func (h *Handler) emitFeed(ctx context.Context, after *uint64, emit func([]byte) error) (int, error) {
 	var lines [][]byte
+	n := 0
 	for e, err := range h.opt.Ledger.Feed(ctx, *after) {
 		if err != nil {
 			return 0, err
+		}
+		if *after > 0 && e.Sequence > *after+1 {
+			lines = append(lines, rest.Missing(tvilling.Errorf(tvilling.NotFound,
+				"The entries %d to %d of the feed are no longer kept.", *after+1, e.Sequence-1)))
 		}
 		line, err := encodeEntry(e)
 		if err != nil {
@@ -74,7 +80,7 @@ func (h *Handler) emitFeed(ctx context.Context, after *uint64, emit func([]byte)
 		}
 		lines = append(lines, append(line, '\n'))
 		*after = e.Sequence
-		if len(lines) == entriesAtOnce {
+		if n++; n == entriesAtOnce {
 			break
 		}
 	}
@@ -83,7 +89,7 @@ func (h *Handler) emitFeed(ctx context.Context, after *uint64, emit func([]byte)
 			return 0, err
 		}
 	}
-	return len(lines), ctx.Err()
+	return n, ctx.Err()
 }
 
 func encodeEntry(e ledger.Entry) ([]byte, error) {

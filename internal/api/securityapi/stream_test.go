@@ -156,6 +156,24 @@ func TestFollowFeed(t *testing.T) {
 	})
 }
 
+// TestFeedGap: who asks for what is no longer kept is told.
+func TestFeedGap(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	for i := range 5 {
+		h.raise(t, &ledger.Alert{ID: fmt.Sprint("a", i), Key: ledger.Key{Device: "d1", Type: "T", Cause: fmt.Sprint(i)}})
+	}
+	if _, err := h.ledger.Store().Trim(t.Context(), 3, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	for after, want := range map[string]string{"0": "", "1": "The entries 2 to 3 of the feed are no longer kept.", "3": "", "4": ""} {
+		w := h.must(t, http.StatusOK, "security", http.MethodGet, "feed?after="+after, "")
+		if first, _, _ := strings.Cut(w.Body.String(), "\n"); strings.Contains(first, `{"error":{"code":"NotFound"`) != (want != "") || !strings.Contains(first, want) {
+			t.Errorf("after %s: got %s", after, first)
+		}
+	}
+}
+
 // TestExportCut: an export that is stopped or meets an error is cut off; one
 // that leaves out what is damaged is whole.
 func TestExportCut(t *testing.T) {
