@@ -1,5 +1,7 @@
 package arch
 
+import "slices"
+
 // Table returns the rules of this project: who may import whom, and why. A
 // new package needs rows here before it can be used; a new row needs a reason
 // that holds when read a year later.
@@ -19,12 +21,20 @@ func Table() *Rules {
 }
 
 func edges() []Edge {
+	return slices.Concat(wordEdges(), hubEdges(), securityEdges(), adapterEdges(), wiringEdges(), testEdges())
+}
+
+// wordEdges: the words.
+func wordEdges() []Edge {
 	return []Edge{
-		// The words.
 		{From: "internal/...", To: []string{"."}, Why: "everything speaks in the words of the root package"},
 		{From: "cmd/...", To: []string{"."}, Why: "everything speaks in the words of the root package"},
+	}
+}
 
-		// The core: hub.
+// hubEdges: the core: hub.
+func hubEdges() []Edge {
+	return []Edge{
 		{From: "internal/hub/state", To: []string{"internal/hub/twin/doc"}, Why: "a twin's record holds its sections in compact form"},
 		{From: "internal/hub/commit", To: []string{"internal/hub/state"}, Why: "the committer turns changes of records into durable batches"},
 		{From: "internal/hub/journal", To: []string{"internal/hub/state"}, Why: "readers follow the changes as they become durable"},
@@ -34,8 +44,12 @@ func edges() []Edge {
 		{From: "internal/hub/twin", To: []string{"internal/hub/commit", "internal/hub/state", "internal/hub/twin/doc"}, Why: "a twin's change is a patch of its document, committed"},
 		{From: "internal/hub/session", To: []string{"internal/hub/auth", "internal/hub/commit", "internal/hub/state"}, Why: "a session is opened for a principal, kept durably, told of committed changes"},
 		{From: "internal/hub/query", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "a query is evaluated over records and documents"},
+	}
+}
 
-		// The core: security, a client of the hub.
+// securityEdges: the core: security, a client of the hub.
+func securityEdges() []Edge {
+	return []Edge{
 		{From: "internal/security/onboard", To: []string{"internal/hub/commit", "internal/hub/registry", "internal/hub/state", "internal/hub/twin/doc"}, Why: "the companion rule and its settings drive the registry; never the other way"},
 		{From: "internal/security/alert", To: []string{"internal/security/ledger"}, Why: "observations and operators change alerts in transactions"},
 		{From: "internal/security/alert", To: []string{"internal/security/event"}, Why: "an explanation knows the hub's own events from a device's"},
@@ -47,13 +61,17 @@ func edges() []Edge {
 		{From: "internal/security/schema", To: []string{"internal/security/event"}, Why: "messages become typed events, and events messages"},
 		{From: "internal/security/sample", To: []string{"internal/security/event", "internal/security/schema"}, Why: "samples are events, written as messages"},
 		{From: "internal/security/agentconfig", To: []string{"internal/security/event"}, Why: "each event has its priority in the agent's configuration"},
-
 		{From: "internal/security/follow", To: []string{"internal/hub/state", "internal/hub/twin/doc", "internal/security/ledger"}, Why: "changes of the hub's records have consequences in the ledger"},
 		{From: "internal/security/watch", To: []string{"internal/hub/auth", "internal/security/event", "internal/security/schema"}, Why: "refusals of the hub become security messages"},
-
 		{From: "internal/security/investigate", To: []string{"internal/security/event", "internal/security/schema"}, Why: "questions are answered from stored events"},
+		{From: "internal/security/detect", To: []string{"internal/security/command", "internal/security/event", "internal/security/ledger", "internal/security/sigma"}, Why: "rules and stateful detections look at events, and remember in the device's record"},
+		{From: "internal/security/intake", To: []string{"internal/security/alert", "internal/security/detect", "internal/security/event", "internal/security/ledger", "internal/security/schema"}, Why: "the way of a message: decode, keep, detect, raise, commit"},
+	}
+}
 
-		// Adapters: each sees the core, none sees another.
+// adapterEdges: adapters: each sees the core, none sees another.
+func adapterEdges() []Edge {
+	return []Edge{
 		{From: "internal/store/memory", To: []string{"internal/hub/state"}, Why: "a store keeps the records of the core"},
 		{From: "internal/store/sqlite", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "a store keeps the records of the core"},
 		{From: "internal/store/sqlite", To: []string{"internal/store/segment"}, Why: "the journal is what a commit syncs; it is kept in segments"},
@@ -69,17 +87,23 @@ func edges() []Edge {
 		{From: "internal/api/securityapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
 		{From: "internal/api/securityapi", To: []string{"internal/hub/auth", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/agentconfig", "internal/security/alert", "internal/security/detect", "internal/security/event", "internal/security/investigate", "internal/security/ledger", "internal/security/sigma"}, Why: "the security API turns requests into calls of the core"},
 		{From: "internal/device", To: []string{"internal/gateway/mqtt/packet"}, Why: "a device client speaks MQTT with the same codec"},
-
 		{From: "internal/rulefile", To: []string{"internal/security/sigma"}, Why: "a codec: the YAML of rules becomes the nodes that sigma reads"},
-
 		{From: "internal/notify/...", To: []string{"internal/security/ledger"}, Why: "a sink gives entries of the ledger's feed to a receiver"},
+	}
+}
 
-		// Wiring.
+// wiringEdges: wiring.
+func wiringEdges() []Edge {
+	return []Edge{
 		{From: "internal/app", To: []string{"internal/..."}, Why: "app alone wires everything"},
 		{From: "internal/config", To: []string{"internal/app"}, Why: "a configuration file becomes the options of app"},
 		{From: "cmd/tvilling", To: []string{"internal/app", "internal/client", "internal/config", "internal/device"}, Why: "one binary: server, REST client, simulated fleet"},
+	}
+}
 
-		// Tests, and the packages that help them.
+// testEdges: tests, and the packages that help them.
+func testEdges() []Edge {
+	return []Edge{
 		{From: "internal/hub/...", To: []string{"internal/hub/...", "internal/store/memory"}, Why: "a whole core over the memory store, which is its fake", Test: true},
 		{From: "internal/security/...", To: []string{"internal/hub/..."}, Why: "security is tried on a whole core", Test: true},
 		{From: "internal/security/...", To: []string{"internal/security/event", "internal/security/schema", "internal/security/sample"}, Why: "security is tried with real and sampled messages", Test: true},
@@ -90,6 +114,7 @@ func edges() []Edge {
 		{From: "internal/security/...", To: []string{"internal/store/securitymem"}, Why: "security is tried over the memory store, which is its fake", Test: true},
 		{From: "internal/security/...", To: []string{"internal/security/ledger"}, Why: "security is tried with a ledger", Test: true},
 		{From: "internal/api/securityapi", To: []string{"internal/store/securitymem"}, Why: "requests are tried against a real ledger in memory", Test: true},
+		{From: "internal/security/...", To: []string{"internal/rulefile", "internal/security/sigma", "internal/security/detect", "internal/security/rules/corpus"}, Why: "detections are tried with rules as they are written", Test: true},
 		{From: "internal/api/...", To: []string{"internal/hub/...", "internal/security/onboard"}, Why: "requests are tried against the real core", Test: true},
 		{From: "internal/store/...", To: []string{"internal/store/...", "internal/hub/state", "internal/hub/twin/doc"}, Why: "one suite for every store, with the memory store as its model", Test: true},
 		{From: "internal/store/eventdb", To: []string{"internal/security/sample", "internal/security/schema"}, Why: "the store is tried and measured with what a fleet sends", Test: true},
