@@ -27,17 +27,37 @@ func all[T any](seq func(func(T, error) bool)) error {
 	return nil
 }
 
-func TestSecurityRequests(t *testing.T) {
+// asking is a call and the request it makes, below the path of the interface.
+type asking struct {
+	name string
+	call func(ctx context.Context, c *client.Client) error
+	want string
+}
+
+func (tt asking) try(t *testing.T) {
+	t.Helper()
+	f := &far{answer: func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/feed") || r.URL.Query().Get("follow") != "" {
+			return
+		}
+		_, _ = io.WriteString(w, "{}")
+	}}
+	if err := tt.call(t.Context(), newClient(t, f)); err != nil {
+		t.Errorf("%s: %v", tt.name, err)
+		return
+	}
+	want := strings.Replace(strings.Replace(tt.want, "V", "api-version=2021-04-12", 1), " /", " https://hub.example/tvilling/security/", 1)
+	if len(f.asked) != 1 || f.asked[0] != want {
+		t.Errorf("%s: asked\n%q, want\n%q", tt.name, f.asked, want)
+	}
+}
+
+func TestAlertRequests(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))
 	filter := client.AlertFilter{Device: "d", Type: "T", Severity: []string{"low", "high"}, Status: []string{"open"}, Owner: "ann", From: at, To: at.Add(time.Hour)}
-	events := client.EventFilter{Device: "d", Names: []string{"Login", "Heartbeat"}, Type: "Security", From: at, Where: []string{"A = 1", "B = 2"}}
 	advice := client.RecommendationFilter{Device: "d", Type: "T", Severity: []string{"low"}, State: "active"}
-	for _, tt := range []struct {
-		name string
-		call func(ctx context.Context, c *client.Client) error
-		want string
-	}{
+	for _, tt := range []asking{
 		{"alerts", func(ctx context.Context, c *client.Client) error {
 			return all(c.Alerts(ctx, filter, client.Paging{After: "a&b", PageSize: 7}))
 		}, "GET /alerts?after=a%26b&V&device=d&from=2026-01-02T02%3A04%3A05Z&owner=ann&severity=low&severity=high&status=open&to=2026-01-02T03%3A04%3A05Z&top=7&type=T"},
@@ -69,6 +89,16 @@ func TestSecurityRequests(t *testing.T) {
 			return second(c.RecommendationSummary(ctx, client.RecommendationFilter{}, "state"))
 		}, "GET /recommendations/summary?V&by=state"},
 		{"types", func(ctx context.Context, c *client.Client) error { return second(c.RecommendationTypes(ctx)) }, "GET /recommendations/types?V"},
+	} {
+		tt.try(t)
+	}
+}
+
+func TestEventRequests(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))
+	events := client.EventFilter{Device: "d", Names: []string{"Login", "Heartbeat"}, Type: "Security", From: at, Where: []string{"A = 1", "B = 2"}}
+	for _, tt := range []asking{
 		{"detections", func(ctx context.Context, c *client.Client) error { return second(c.Detections(ctx)) }, "GET /detections?V"},
 		{"detection", func(ctx context.Context, c *client.Client) error { return second(c.Detection(ctx, "x")) }, "GET /detections/x?V"},
 		{"configure", func(ctx context.Context, c *client.Client) error {
@@ -101,20 +131,7 @@ func TestSecurityRequests(t *testing.T) {
 		{"sinks", func(ctx context.Context, c *client.Client) error { return second(c.Sinks(ctx)) }, "GET /sinks?V"},
 		{"replay", func(ctx context.Context, c *client.Client) error { return c.ReplaySink(ctx, "s", 0) }, "POST /sinks/s/replay?after=0&V"},
 	} {
-		f := &far{answer: func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, "/feed") || r.URL.Query().Get("follow") != "" {
-				return
-			}
-			_, _ = io.WriteString(w, "{}")
-		}}
-		if err := tt.call(t.Context(), newClient(t, f)); err != nil {
-			t.Errorf("%s: %v", tt.name, err)
-			continue
-		}
-		want := strings.Replace(strings.Replace(tt.want, "V", "api-version=2021-04-12", 1), " /", " https://hub.example/tvilling/security/", 1)
-		if len(f.asked) != 1 || f.asked[0] != want {
-			t.Errorf("%s: asked\n%q, want\n%q", tt.name, f.asked, want)
-		}
+		tt.try(t)
 	}
 }
 
@@ -218,7 +235,7 @@ func TestSecurityDescription(t *testing.T) {
 		"Overview": client.SecurityOverview{}, "Set": client.ValueSet{},
 	} {
 		if v == nil {
-			continue // written, not read: see TestSecurityRequests
+			continue // written, not read: see TestAlertRequests
 		}
 		compare(t, d.Components.Schemas, name, d.Components.Schemas[name], reflect.TypeOf(v))
 	}

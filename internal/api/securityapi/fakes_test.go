@@ -28,8 +28,6 @@ type events struct {
 	changed chan struct{}
 	// damage, if set, is yielded before the record at a place.
 	damage map[int]error
-	// stop, if set, is closed when the first record is asked for.
-	begun chan struct{}
 }
 
 // add stores an event of a device and returns its record.
@@ -68,10 +66,6 @@ func (s *events) Events(ctx context.Context, q event.Query) iter.Seq2[*event.Rec
 		s.mu.Lock()
 		list := slices.Clone(s.list)
 		s.mu.Unlock()
-		if s.begun != nil {
-			close(s.begun)
-			s.begun = nil
-		}
 		if q.Descending {
 			slices.Reverse(list)
 		}
