@@ -56,7 +56,7 @@ func read(b block) string {
 	for _, f := range l.Fetched {
 		out.WriteString("! " + f + "\n")
 	}
-	for _, h := range slices.Compact(l.Hosts(nil, b.line)) {
+	for _, h := range slices.Compact(l.Hosts(nil)) {
 		out.WriteString("? " + h + "\n")
 	}
 	return out.String()
@@ -136,7 +136,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, executable, line string) {
 		var l command.Line
 		l.Parse(executable, line)
-		l.Hosts(nil, line)
+		l.Hosts(nil)
 		size := len(l.Script)
 		for _, c := range l.Commands {
 			if c == "" {

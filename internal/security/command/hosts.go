@@ -6,76 +6,139 @@ import (
 )
 
 // network are programs whose operands name hosts without an URL's scheme.
-var network = set("curl wget fetch aria2c axel ftp tftp ftpget scp sftp rsync nc ncat netcat telnet socat ssh uclient-fetch lwp-download GET http xh")
+var network = set("curl wget wget2 fetch aria2c axel ftp lftp ncftpget tftp ftpget scp sftp rsync nc ncat netcat telnet socat ssh openssl " +
+	"uclient-fetch lwp-download lwp-request GET http https xh git lynx w3m links")
 
-// Hosts appends the hosts and addresses that a command line speaks to: those of
-// URLs wherever they stand, and the operands of programs that connect. Names
-// are in lower case; the same host may come twice.
-func Hosts(dst []string, line string) []string {
-	first, _, _ := strings.Cut(line, " ")
-	if !strings.Contains(line, "://") && !strings.Contains(line, "/dev/tcp/") && !strings.Contains(line, "/dev/udp/") &&
-		!network[base(first)] && !mentions(line) {
-		return dst
+// said are the options of downloaders whose value is sent, shown or written,
+// and names no host that is connected to.
+var said = set("-H -d -e -A -F -b -c -w -o -O -u -T --header --data --data-raw --data-binary --data-urlencode --json --referer --user-agent " +
+	"--form --cookie --cookie-jar --write-out --output --output-document --user --post-data --body-data -m --message")
+
+// Hosts appends the hosts and addresses that the command line connects to: of
+// URLs that are arguments, of the operands of programs that connect, of
+// /dev/tcp, and of URLs in code of interpreters. What is only sent, searched or
+// written does not count. Names are in lower case; one may come twice.
+func (l *Line) Hosts(dst []string) []string {
+	for i := range l.cmds {
+		dst = l.cmds[i].hosts(dst)
 	}
-	var l Line
-	l.Parse("", line)
-	return l.Hosts(dst, line)
+	if len(l.cmds) == 0 && len(l.Commands) == 1 { // a plain command was not taken apart
+		s := simple{words: strings.Fields(l.Commands[0]), text: l.Commands[0]}
+		dst = s.hosts(dst)
+	}
+	return dst
 }
 
-// mentions reports whether a line may run a program of network inside.
-func mentions(line string) bool {
-	for name := range network {
-		if strings.Contains(line, name+" ") {
-			return true
+func (s *simple) hosts(dst []string) []string {
+	if len(s.words) == 0 {
+		return s.files(dst)
+	}
+	name := s.name()
+	if interpreter(name) {
+		return urls(dst, s.text)
+	}
+	connects, quiet := network[name], opaque[name] && name != "git" && name != "ssh"
+	words := s.words[1:]
+	for i := 0; i < len(words) && !quiet; i++ {
+		w := words[i]
+		if connects && strings.HasPrefix(w, "-") {
+			option, value, has := strings.Cut(w, "=")
+			switch {
+			case said[option]:
+				if !has {
+					i++
+				}
+				continue
+			case has:
+				w = value
+			case option == "-connect" && i+1 < len(words):
+				i++
+				w = words[i]
+			default:
+				continue
+			}
+		} else if _, value, ok := strings.Cut(w, "="); ok && strings.HasPrefix(w, "-") {
+			w = value
+		}
+		switch {
+		case scheme(w):
+			dst = urls(dst, w)
+		case connects:
+			dst = operandHost(dst, w)
+		case containers[name] && i > 0:
+			dst = image(dst, w)
 		}
 	}
-	return false
+	return s.files(dst)
 }
 
-// Hosts is the function [Hosts] for a line that was parsed already.
-func (l *Line) Hosts(dst []string, line string) []string {
-	dst = urlHosts(dst, line)
-	for _, c := range l.Commands {
-		name, args, _ := strings.Cut(c, " ")
-		connects := network[base(name)]
-		if c != line {
-			dst = urlHosts(dst, c)
-		}
-		for w := range strings.FieldsSeq(args) {
-			if _, rest, ok := strings.Cut(w, "/dev/tcp/"); ok {
-				host, _, _ := strings.Cut(rest, "/")
-				dst = appendHost(dst, host)
-			} else if connects && w[0] != '-' && !strings.Contains(w, "://") {
-				dst = operandHosts(dst, w)
+// files appends the hosts of redirections to /dev/tcp.
+func (s *simple) files(dst []string) []string {
+	for _, list := range [][]string{s.targets, s.inputs, s.words} {
+		for _, f := range list {
+			for _, prefix := range []string{"/dev/tcp/", "/dev/udp/"} {
+				if rest, ok := strings.CutPrefix(f, prefix); ok {
+					host, _, _ := strings.Cut(rest, "/")
+					dst = appendHost(dst, host)
+				}
 			}
 		}
 	}
 	return dst
 }
 
-// urlHosts appends the hosts of all URLs in s.
-func urlHosts(dst []string, s string) []string {
+// scheme reports whether a word begins with the scheme of an URL.
+func scheme(w string) bool {
+	s, _, ok := strings.Cut(w, "://")
+	if !ok || s == "" {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i] | 0x20
+		if (c < 'a' || c > 'z') && c != '+' && c != '.' && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// urls appends the hosts of all URLs in s that are not part of another.
+func urls(dst []string, s string) []string {
 	for {
 		n := strings.Index(s, "://")
 		if n < 0 {
 			return dst
 		}
 		s = s[n+3:]
-		authority := s
-		if end := strings.IndexAny(s, "/?#\"'`<>|;() \t\n\\,"); end >= 0 {
-			authority = s[:end]
+		end := strings.IndexAny(s, "\"'`<>|;() \t\n\\,")
+		if end < 0 {
+			end = len(s)
+		}
+		authority, _, _ := strings.Cut(s[:end], "/")
+		if i := strings.IndexAny(authority, "?#"); i >= 0 {
+			authority = authority[:i]
 		}
 		dst = appendHost(dst, authority)
+		s = s[end:]
 	}
 }
 
-// operandHosts appends the host of host/path, user@host:path, TCP:host:port
-// and their kin.
-func operandHosts(dst []string, w string) []string {
-	if kind, rest, ok := strings.Cut(w, ":"); ok && strings.HasPrefix(strings.ToUpper(kind), "TCP") || ok && strings.HasPrefix(strings.ToUpper(kind), "OPENSSL") {
+// operandHost appends the host of host/path, user@host:path, TCP:host:port and
+// their kin.
+func operandHost(dst []string, w string) []string {
+	if kind, rest, ok := strings.Cut(w, ":"); ok && (strings.HasPrefix(strings.ToUpper(kind), "TCP") || strings.EqualFold(kind, "openssl")) {
 		w, _, _ = strings.Cut(rest, ",")
 	}
 	host, _, _ := strings.Cut(w, "/")
+	return appendHost(dst, host)
+}
+
+// image appends the host of the registry of a container image.
+func image(dst []string, w string) []string {
+	host, _, ok := strings.Cut(w, "/")
+	if !ok {
+		return dst
+	}
 	return appendHost(dst, host)
 }
 

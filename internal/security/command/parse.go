@@ -415,7 +415,7 @@ func (p *parser) finish(c *pending, s *simple, b *strings.Builder) {
 		switch {
 		case r.text == "<<<":
 			s.input = t.text
-		case r.text[0] >= '2' && r.text[0] <= '9': // not what it prints
+		case r.text[0] >= '2' && r.text[0] <= '9' && !strings.Contains(r.text, "<"): // not what it prints
 		case strings.Contains(r.text, ">") && t.text != "":
 			s.targets = append(s.targets, t.text)
 		case t.text != "":
