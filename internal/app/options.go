@@ -51,6 +51,8 @@ type Options struct {
 	// AcceptLoss lets the hub start on a journal so damaged that it cannot say
 	// which of the newest changes are lost. It is for one start.
 	AcceptLoss bool
+	// Version is that of the program, for those who are told of alerts.
+	Version string
 	// Tuning is for tests; operators have no use for it.
 	Tuning Tuning
 

@@ -8,7 +8,6 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 	"github.com/tvilling/tvilling/internal/security/agentconfig"
 	"github.com/tvilling/tvilling/internal/security/alert"
-	"github.com/tvilling/tvilling/internal/security/deliver"
 	"github.com/tvilling/tvilling/internal/security/detect"
 	"github.com/tvilling/tvilling/internal/security/ledger"
 	"github.com/tvilling/tvilling/internal/security/posture"
@@ -140,5 +139,4 @@ var (
 	_ securityapi.Sinks   = sinks{}
 	_ securityapi.Devices = devices{}
 	_ alert.Rules         = ruleBook{}
-	_                     = (*deliver.Runner)(nil)
 )

@@ -127,14 +127,6 @@ func (a *App) openReaders(ctx context.Context, changes *journal.Journal, twins *
 	return a.openSinks(ctx)
 }
 
-// openSinks makes those who are told of alerts and recommendations.
-func (a *App) openSinks(context.Context) error {
-	for _, s := range a.opt.Sinks {
-		return tvilling.Errorf(tvilling.Unsupported, "This build cannot tell the %s %q of alerts.", s.Kind, s.Name)
-	}
-	return nil
-}
-
 // silence returns how long a device may send nothing, as operators have set it.
 func (s *security) silence() time.Duration {
 	v, err := s.engine.Get("device-silent")

@@ -27,6 +27,10 @@ func (s *Service) round(ctx context.Context, batch []*event.Message) error {
 			known[i], err = s.opt.Events.Append(ctx, m)
 			return err
 		})
+		if tvilling.CodeOf(err) == tvilling.TooLarge { // nothing that a hub takes is; it must not stop the rest
+			batch[i], known[i] = unkept(m, err), nil
+			_, err = s.opt.Events.Append(ctx, batch[i])
+		}
 		if err != nil {
 			return err
 		}
@@ -58,6 +62,14 @@ func (s *Service) round(ctx context.Context, batch []*event.Message) error {
 	s.count(batch, known, registered, cursor)
 	s.cursor.Store(last)
 	return nil
+}
+
+// unkept stands for a message whose events cannot be kept.
+func unkept(m *event.Message, err error) *event.Message {
+	return &event.Message{
+		From: m.From, Sequence: m.Sequence, Received: m.Received, Size: m.Size,
+		Rejects: []event.Reject{{Index: -1, Reason: tvilling.MessageOf(err)}},
+	}
 }
 
 func (s *Service) count(batch []*event.Message, known [][]bool, registered []bool, cursor uint64) {
