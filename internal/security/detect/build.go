@@ -229,7 +229,7 @@ func (e *Engine) compile(n *names, rules []*rule) (*sigma.Set, error) {
 			return nil, err
 		}
 	}
-	return sigma.Compile(plain, sigma.Options{Resolve: n.resolve, List: e.opt.List})
+	return sigma.Compile(plain, sigma.Options{Resolve: n.resolve, List: e.opt.List, Keywords: keywords(), Fields: fieldNames()})
 }
 
 // folds resolves the fields that a rule folds by.

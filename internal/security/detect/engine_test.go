@@ -181,12 +181,16 @@ func TestFields(t *testing.T) {
 		{"outbound", "{category: network_connection}", "{Initiated: 'true', DestinationIp: 203.0.113.9, DestinationPort: 443, DestinationIsPrivate: 'false'}", event.ConnectionCreateKind, out, true},
 		{"inbound", "{category: network_connection}", "{Initiated: 'false', SourceIp: 203.0.113.9, DestinationPort: 22, DestinationIsPrivate: 'true'}", event.ConnectionCreateKind, in, true},
 		{"login", "{category: authentication}", "Result: Fail", event.LoginKind, &event.Login{Result: "Fail"}, true},
+		{"keyword", "{category: process_creation}", "keywords", event.ProcessCreateKind, process("run the Keyword here"), true},
 		{"another kind", "{category: authentication}", "Result: Fail", event.ProcessCreateKind, process("Fail"), false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := setup(t, nil)
 			text := rule(tt.logsource, tt.where)
+			if tt.where == "keywords" {
+				text = strings.Replace(text, "selection:\n    keywords", "selection:\n    - keyword", 1)
+			}
 			if strings.HasPrefix(tt.where, "{") {
 				text = strings.Replace(text, "selection:\n    {", "selection: {", 1)
 			}
@@ -224,6 +228,9 @@ func TestOwnRulesAreCheckedAndKept(t *testing.T) {
 	}
 	if _, err := w.PutRule(t.Context(), "../x", good, "test"); tvilling.CodeOf(err) != tvilling.InvalidArgument {
 		t.Errorf("a name with a path: %v, want InvalidArgument", err)
+	}
+	if _, err := w.PutRule(t.Context(), "own", rule("{category: process_creation}", "ComandLine: x"), "test"); !strings.Contains(tvilling.MessageOf(err), "CommandLine") {
+		t.Errorf("a misspelt field: %v, want the name that is meant", err)
 	}
 	if got := len(w.List()); got != 2 {
 		t.Errorf("%d detections after refusals, want the 2 of before", got)

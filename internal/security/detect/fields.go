@@ -35,6 +35,28 @@ var aliases = map[string]int{
 	"destinationisprivate": destinationIsPrivate,
 }
 
+// keywords are the fields that a keyword of a rule is looked for in: all that
+// are sent.
+func keywords() []int {
+	ids := make([]int, 0, event.Fields-1)
+	for f := event.NoField + 1; f < event.Fields; f++ {
+		ids = append(ids, int(f))
+	}
+	return ids
+}
+
+// fieldNames are the names that a misspelt one is compared with.
+func fieldNames() []string {
+	list := []string{
+		"Image", "User", "ProcessId", "ParentProcessId", "DestinationIp", "DestinationPort", "SourceIp", "SourcePort", "Initiated",
+		"Hosts", "Hash", "Commands", "Script", "Fetched", "DestinationIsPrivate",
+	}
+	for f := event.NoField + 1; f < event.Fields; f++ {
+		list = append(list, f.String())
+	}
+	return list
+}
+
 // detailPrefix begins the name of a member of ExtraDetails.
 const detailPrefix = "ExtraDetails."
 
