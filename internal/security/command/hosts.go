@@ -39,11 +39,16 @@ func (s *simple) hosts(dst []string) []string {
 	}
 	connects, quiet := network[name], opaque[name] && name != "git" && name != "ssh"
 	words := s.words[1:]
+	if assignment(s.words[0]) {
+		words = s.words
+	}
 	for i := 0; i < len(words) && !quiet; i++ {
 		w := words[i]
 		if connects && strings.HasPrefix(w, "-") {
 			option, value, has := strings.Cut(w, "=")
 			switch {
+			case option == "-O" && name == "curl":
+				continue
 			case said[option]:
 				if !has {
 					i++
@@ -57,7 +62,7 @@ func (s *simple) hosts(dst []string) []string {
 			default:
 				continue
 			}
-		} else if _, value, ok := strings.Cut(w, "="); ok && strings.HasPrefix(w, "-") {
+		} else if _, value, ok := strings.Cut(w, "="); ok && (strings.HasPrefix(w, "-") || assignment(w)) {
 			w = value
 		}
 		switch {
