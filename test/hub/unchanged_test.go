@@ -11,7 +11,8 @@ type traces struct {
 	changes, telemetry, security int
 }
 
-// traced counts what is durable, connections coming and going aside.
+// traced counts what is durable, connections coming and going and the work of
+// the security plane aside.
 func traced(t testing.TB, c *client.Client) traces {
 	t.Helper()
 	var n traces
