@@ -68,7 +68,7 @@ func (a *Assessor) Configuration(tx *ledger.Tx, device tvilling.DeviceID, desire
 	if err := a.compare(tx, d, &mem, differences); err != nil {
 		return err
 	}
-	return a.check(tx, d, want, got)
+	return a.check(tx, d, want, got, asked)
 }
 
 // note remembers digests of both objects. It reports whether anything changed,
@@ -197,8 +197,9 @@ type problems struct {
 const byHub, byAgent = "hub", "agent"
 
 // check judges the desired configuration as agents do (asc §2.5). What an
-// agent said stays until it reports a configuration of which it is not true.
-func (a *Assessor) check(tx *ledger.Tx, d *ledger.Device, want, got []byte) error {
+// agent said stays until it reports a configuration of which it is not true;
+// of an agent that reports none, until something else is asked of it.
+func (a *Assessor) check(tx *ledger.Tx, d *ledger.Device, want, got []byte, asked bool) error {
 	c, unusable := agentconfig.Effective(want)
 	found := append(agentconfig.Check(c), unusable...)
 	reported, _ := agentconfig.Effective(got)
@@ -210,7 +211,7 @@ func (a *Assessor) check(tx *ledger.Tx, d *ledger.Device, want, got []byte) erro
 			return err
 		}
 		for _, p := range said {
-			if got != nil && slices.ContainsFunc(ofType(still, typ), func(s problem) bool { return s.Property == p.Property }) {
+			if got == nil && !asked || slices.ContainsFunc(ofType(still, typ), func(s problem) bool { return s.Property == p.Property }) {
 				list = append(list, p)
 			}
 		}

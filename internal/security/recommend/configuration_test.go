@@ -194,6 +194,18 @@ func TestComplaintEndsWithReport(t *testing.T) {
 	b.active(recommend.ConfigurationNotOptimal, false)
 }
 
+// TestComplaintWithoutReport holds that the word of an agent which does not
+// report stays until something else is asked of it.
+func TestComplaintWithoutReport(t *testing.T) {
+	b := newBench(t)
+	b.configuration(`{}`, "")
+	b.send(event.ConfigurationErrorKind, time.Now().Add(time.Second), complaint("snapshotFrequency", "NotOptimal"))
+	b.same(func() { b.configuration(`{}`, "") })
+	b.active(recommend.ConfigurationNotOptimal, true)
+	b.configuration(tenMinutes, "")
+	b.active(recommend.ConfigurationNotOptimal, false)
+}
+
 // TestHostileComplaints holds that an agent cannot make the facts large.
 func TestHostileComplaints(t *testing.T) {
 	b := newBench(t)

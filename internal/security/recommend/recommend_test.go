@@ -426,6 +426,18 @@ func TestUnutilizedMessages(t *testing.T) {
 	b.details(recommend.AgentSendsUnutilized, `{"messagesSent":10,"messagesUnder4KB":4,"percent":40,"hours":24}`)
 }
 
+// TestStatisticsOfAnotherConfiguration holds that what was sent before the
+// configuration was changed does not count against it.
+func TestStatisticsOfAnotherConfiguration(t *testing.T) {
+	b, at := newBench(t), time.Now()
+	b.configuration(`{}`, "")
+	b.send(event.MessageStatisticsKind, at, stats(100, 50))
+	b.active(recommend.AgentSendsUnutilized, true)
+	b.configuration(`{"highPriorityMessageFrequency":{"value":"PT1H"}}`, "")
+	b.send(event.MessageStatisticsKind, at.Add(time.Hour), stats(10, 0))
+	b.active(recommend.AgentSendsUnutilized, false)
+}
+
 func TestSharedCredentials(t *testing.T) {
 	b := newBench(t)
 	tell := func(shared ...tvilling.Identity) {
