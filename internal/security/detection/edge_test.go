@@ -2,6 +2,7 @@ package detection_test
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -15,9 +16,9 @@ import (
 func TestManyUsersChange(t *testing.T) {
 	snapshot := func(hour int, groups string) *event.Message {
 		at := day.Add(time.Duration(hour) * time.Hour)
-		e := event.Event{ID: fmt.Sprint(hour), Kind: event.LocalUsersKind, Time: at}
+		e := event.Event{ID: strconv.Itoa(hour), Kind: event.LocalUsersKind, Time: at}
 		for n := range 40 {
-			e.Items = append(e.Items, &event.LocalUsers{UserID: fmt.Sprint(n), UserName: fmt.Sprint("u", n), GroupIDs: groups, GroupNames: groups})
+			e.Items = append(e.Items, &event.LocalUsers{UserID: strconv.Itoa(n), UserName: fmt.Sprint("u", n), GroupIDs: groups, GroupNames: groups})
 		}
 		return &event.Message{Received: at, Events: []event.Event{e}}
 	}

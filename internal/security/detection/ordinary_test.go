@@ -32,7 +32,7 @@ func ordinary(tb testing.TB, source *sample.Source, device string, n int, apart 
 // TestOrdinaryDays holds that ordinary activity raises next to no alerts: at
 // most one in ten days of a device, and no more than fits a memory.
 func TestOrdinaryDays(t *testing.T) {
-	const devices, perDay = 60, 200
+	const devices, perDay = 30, 200
 	source := sample.New(7)
 	alerts := make(map[string]int)
 	largest := make(map[string]int)

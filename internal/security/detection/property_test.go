@@ -3,6 +3,7 @@ package detection_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -150,7 +151,7 @@ func TestHostileSizes(t *testing.T) {
 			d, s := byID(id), &scope{started: day}
 			for round := range 20 {
 				m := &event.Message{Received: day.Add(time.Duration(round) * time.Second)}
-				e := event.Event{ID: fmt.Sprint(round), Kind: d.Kinds()[0], Time: m.Received, Stated: m.Received}
+				e := event.Event{ID: strconv.Itoa(round), Kind: d.Kinds()[0], Time: m.Received, Stated: m.Received}
 				for n := range 500 {
 					e.Items = append(e.Items, one(round*250+n))
 				}
@@ -171,12 +172,12 @@ func TestHostileSizes(t *testing.T) {
 func manyLogins(n int) event.Item {
 	return &event.Login{
 		UserName: fmt.Sprintf("user%d", n), RemoteAddress: fmt.Sprintf("2001:db8::%x", n), Operation: fmt.Sprint("op", n%7), Result: "Fail",
-		Extra: event.Details{{Name: "HitCount", Value: fmt.Sprint(n * 1000)}},
+		Extra: event.Details{{Name: "HitCount", Value: strconv.Itoa(n * 1000)}},
 	}
 }
 
 func manyUsers(n int) event.Item {
-	u := &event.LocalUsers{UserID: fmt.Sprint(n), UserName: fmt.Sprintf("user%d", n)}
+	u := &event.LocalUsers{UserID: strconv.Itoa(n), UserName: fmt.Sprintf("user%d", n)}
 	for g := range 100 {
 		u.GroupIDs += fmt.Sprintf("%d;", 1_000_000+n*g)
 	}
@@ -191,7 +192,7 @@ func TestOrderOfFailures(t *testing.T) {
 		for n := range rapid.IntRange(8, 22).Draw(rt, "failures") {
 			at := day.Add(time.Duration(rapid.IntRange(0, 600).Draw(rt, "second")) * time.Second)
 			events = append(events, event.Event{
-				ID: fmt.Sprint(n), Kind: event.LoginKind, Time: at, Stated: at,
+				ID: strconv.Itoa(n), Kind: event.LoginKind, Time: at, Stated: at,
 				Items: []event.Item{&event.Login{
 					UserName: rapid.SampledFrom([]string{"root", "pump"}).Draw(rt, "user"), Result: "Fail",
 					RemoteAddress: rapid.SampledFrom([]string{"192.0.2.1", "192.0.2.2", "192.0.2.3", ""}).Draw(rt, "address"),
@@ -230,7 +231,7 @@ func TestOrderOfSuccess(t *testing.T) {
 				result = "Success"
 			}
 			events = append(events, event.Event{
-				ID: fmt.Sprint(n), Kind: event.LoginKind, Time: at, Stated: at,
+				ID: strconv.Itoa(n), Kind: event.LoginKind, Time: at, Stated: at,
 				Items: []event.Item{&event.Login{UserName: "root", RemoteAddress: "192.0.2.1", Result: result}},
 			})
 		}

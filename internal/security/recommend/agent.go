@@ -49,8 +49,15 @@ func (a *Assessor) overdue(tx *ledger.Tx, d *ledger.Device) error {
 	}{at.Add(-a.opt.InstallGrace).UTC()}})
 }
 
+// unknown is the state of a device that was not heard, as the twin has it.
+const unknown = "unknown"
+
 // heard notes that a device sends security messages.
 func (a *Assessor) heard(tx *ledger.Tx, d *ledger.Device) error {
+	if d.State == unknown && !d.Posture { // it was silent, and is back
+		d.Posture = true
+		tx.PutDevice(d)
+	}
 	if _, waiting := detect.WakeTime(d, partyInstall); waiting {
 		detect.SetWake(d, partyInstall, time.Time{})
 		tx.PutDevice(d)

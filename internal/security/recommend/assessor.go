@@ -68,8 +68,11 @@ func (a *Assessor) Assess(tx *ledger.Tx, m *event.Message, e *event.Event) error
 	}
 }
 
-// Tick judges a device for which a time has come that an assessment set.
+// Tick judges a device for which a time has come, whoever set it. Time alone
+// can make a device unknown, so its posture may be out of date.
 func (a *Assessor) Tick(tx *ledger.Tx, d *ledger.Device, now time.Time) error {
+	d.Posture = true
+	tx.PutDevice(d)
 	if due(d, partyInstall, now) {
 		if err := a.overdue(tx, d); err != nil {
 			return err

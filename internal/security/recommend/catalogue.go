@@ -8,19 +8,27 @@ import (
 
 // The types of recommendation.
 const (
-	OpenPorts                  = "IoT_OpenPorts"
-	PermissiveFirewallPolicy   = "IoT_PermissiveFirewallPolicy"
-	InstallAgent               = "IoT_InstallAgent"
-	ConfigurationMismatch      = "IoT_AgentConfigurationMismatch"
-	ConfigurationNotOptimal    = "IoT_AgentConfigurationNotOptimal"
-	ConfigurationConflict      = "IoT_AgentConfigurationConflict"
-	AgentSendsUnutilized       = "IoT_AgentSendsUnutilizedMessages"
-	SharedCredentials          = "IoT_SharedCredentials"
-	actor                      = "hub:recommend"
-	active, updated, mended    = "active", "updated", "resolved"
-	inSync, differs, noReport  = "inSync", "differs", "notReported"
+	OpenPorts                = "IoT_OpenPorts"
+	PermissiveFirewallPolicy = "IoT_PermissiveFirewallPolicy"
+	InstallAgent             = "IoT_InstallAgent"
+	ConfigurationMismatch    = "IoT_AgentConfigurationMismatch"
+	ConfigurationNotOptimal  = "IoT_AgentConfigurationNotOptimal"
+	ConfigurationConflict    = "IoT_AgentConfigurationConflict"
+	AgentSendsUnutilized     = "IoT_AgentSendsUnutilizedMessages"
+	SharedCredentials        = "IoT_SharedCredentials"
+)
+
+const (
+	// actor is who changes recommendations, in the feed.
+	actor = "hub:recommend"
+	// What the feed says was done.
+	active, updated, mended = "active", "updated", "resolved"
+	// How desired and reported configuration compare.
+	inSync, differs, noReport = "inSync", "differs", "notReported"
+	// Who wants to be woken for a device.
 	partyInstall, partyCompare = "recommend-install", "recommend-compare"
-	memoryName, pendingName    = "recommend", "recommend-pending"
+	// Under which names a device's memory has what is remembered.
+	memoryName, pendingName = "recommend", "recommend-pending"
 )
 
 // Info says what a recommendation is.

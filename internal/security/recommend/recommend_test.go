@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -54,7 +55,7 @@ func (b *bench) do(f func(tx *ledger.Tx) error) {
 func (b *bench) send(k event.Kind, at time.Time, items ...event.Item) {
 	b.Helper()
 	b.n++
-	b.message(event.Event{ID: fmt.Sprint(b.n), Kind: k, Name: k.String(), Time: at, Items: items, Empty: len(items) == 0})
+	b.message(event.Event{ID: strconv.Itoa(b.n), Kind: k, Name: k.String(), Time: at, Items: items, Empty: len(items) == 0})
 }
 
 func (b *bench) message(events ...event.Event) {
@@ -390,6 +391,41 @@ func TestOldDevice(t *testing.T) {
 		b.active(recommend.InstallAgent, true)
 		b.details(recommend.InstallAgent, `{"waitedSince":"2000-01-01T00:00:00Z"}`)
 	})
+}
+
+// TestSilenceMarksPosture holds that the twin is brought up to date when a
+// device falls silent and when it is back, though no count changes.
+func TestSilenceMarksPosture(t *testing.T) {
+	b := newBench(t)
+	unmark := func(state string) {
+		b.do(func(tx *ledger.Tx) error {
+			d, err := tx.Device(dev)
+			d.State, d.Posture = state, false
+			tx.PutDevice(d)
+			return err
+		})
+	}
+	b.send(event.HeartbeatKind, time.Now())
+	unmark("healthy")
+	b.send(event.HeartbeatKind, time.Now())
+	if b.device().Posture {
+		t.Error("a heartbeat marks the posture")
+	}
+	b.do(func(tx *ledger.Tx) error {
+		d, err := tx.Device(dev)
+		if err != nil {
+			return err
+		}
+		return b.assessor.Tick(tx, d, tx.Now())
+	})
+	if !b.device().Posture {
+		t.Error("a time that has come does not mark the posture")
+	}
+	unmark("unknown")
+	b.send(event.HeartbeatKind, time.Now())
+	if !b.device().Posture {
+		t.Error("the first message after a silence does not mark the posture")
+	}
 }
 
 func stats(sent, small int64) event.Item {
