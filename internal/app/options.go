@@ -72,6 +72,10 @@ type Tuning struct {
 	// records from memory to SQLite.
 	DirtyBytes, ReplayBytes int64
 	WriteBackAfter          time.Duration
+	// InstallGrace is how long a device may be registered without a security
+	// message before an agent is recommended for it, CompareGrace how long an
+	// agent may take to report what was changed.
+	InstallGrace, CompareGrace time.Duration
 }
 
 // SinkKind is how a sink is spoken to.

@@ -100,7 +100,8 @@ func folder(dir string) fs.FS {
 // openReaders makes what follows the hub and what the hub is told.
 func (a *App) openReaders(ctx context.Context, changes *journal.Journal, twins *twin.Service) (err error) {
 	s := &a.plane
-	s.assessor = recommend.New(recommend.Options{Desired: func(ctx context.Context, d tvilling.DeviceID) ([]byte, error) {
+	grace := a.opt.Tuning
+	s.assessor = recommend.New(recommend.Options{InstallGrace: grace.InstallGrace, CompareGrace: grace.CompareGrace, Desired: func(ctx context.Context, d tvilling.DeviceID) ([]byte, error) {
 		rec, err := a.store.Twin(ctx, tvilling.Identity{Device: d, Module: tvilling.SecurityModule})
 		if rec == nil || err != nil {
 			return nil, err
