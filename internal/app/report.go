@@ -32,7 +32,7 @@ func (b ruleBook) Rule(id string) (alert.Rule, bool) {
 // recommendationTypes are the kinds of recommendation for the API.
 func recommendationTypes() (list []securityapi.RecommendationType) {
 	for _, i := range recommend.Catalogue() {
-		list = append(list, securityapi.RecommendationType{Type: i.Type, Title: i.Title, Description: i.Description, Severity: i.Severity, Fix: i.Fix})
+		list = append(list, securityapi.RecommendationType{Type: i.Type, Title: i.Title, Description: i.Description, Severity: i.Severity, Fix: i.Fix, Source: i.Source})
 	}
 	return list
 }
@@ -119,6 +119,7 @@ func (s sinks) Status(context.Context) ([]securityapi.Sink, error) {
 		st := r.Status()
 		list = append(list, securityapi.Sink{
 			Name: st.Name, Kind: st.Kind, Cursor: st.Cursor, Behind: st.Lag, Sent: st.Sent, Failed: st.Failures, LastSent: st.LastSuccess, LastError: st.LastError,
+			PassedOver: st.PassedOver, Missed: st.Missed, Next: st.Next,
 		})
 	}
 	return list, nil

@@ -142,7 +142,7 @@ const securityPath = "/tvilling/security/"
 // handler gives each request to the interface that it belongs to.
 func (a *App) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, securityPath) {
+		if len(r.URL.Path) >= len(securityPath) && strings.EqualFold(r.URL.Path[:len(securityPath)], securityPath) {
 			a.securityAPI.ServeHTTP(w, r)
 			return
 		}
