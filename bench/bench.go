@@ -33,7 +33,9 @@ type bench struct {
 	report  report
 
 	loaded bool // the data directory has been filled
-	case_  string
+	// backlogged is set once every device has sent a security message.
+	backlogged *backlogged
+	case_      string
 }
 
 func newBench(s scale, dir, hub, profile string) (_ *bench, err error) {

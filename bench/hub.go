@@ -27,11 +27,11 @@ type hub struct {
 }
 
 // startHub starts a hub over a data directory and waits until it is ready.
-func (b *bench) startHub(ctx context.Context, data string) (*hub, error) {
+func (b *bench) startHub(ctx context.Context, data string, args ...string) (*hub, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	cmd := exec.Command(b.hub, "serve", "--data", data, //nolint:gosec,noctx // what the run was told to measure; stopped by a signal
-		"--mqtt", "127.0.0.1:0", "--https", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	args = append([]string{"serve", "--data", data, "--mqtt", "127.0.0.1:0", "--https", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...)
+	cmd := exec.Command(b.hub, args...) //nolint:gosec,noctx // what the run was told to measure; stopped by a signal
 	p, err := startProcess(b.dir, cmd)
 	if err != nil {
 		return nil, fmt.Errorf("start the hub: %w", err)

@@ -34,6 +34,7 @@ func run() error {
 		dir     = flag.String("dir", "", "`directory` for data, on the disk to measure (default: a temporary one)")
 		hub     = flag.String("hub", "", "tvilling `binary` to measure (default: built from this tree)")
 		profile = flag.String("profile", "", "`directory` to leave profiles of the hub in; profiling costs a few percent")
+		burst   = flag.Duration("burst", fullScale.Burst, "how long the burst of security messages lasts; the figure that the hub is built for is of 60s")
 		list    = flag.Bool("list", false, "list the cases and end")
 	)
 	flag.Parse()
@@ -56,6 +57,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	b.scale.Burst = *burst
 	if *quick {
 		b.scale = quickScale
 	}
@@ -88,6 +90,11 @@ func cases() []benchCase {
 		{"idle/hub", "memory of an idle TLS connection with a twin subscription", runIdle},
 		{"idle/mosquitto", "memory of an idle TLS connection with a subscription", runIdleMosquitto},
 		{"query/hub", "a query that has to look at every twin", runQuery},
+		{"security-pipeline/hub", "a backlog of security messages, one of each device: decode, store, detect", runSecurityPipeline},
+		{"security-disk/hub", "disk for each event of the backlog", runSecurityDisk},
+		{"security-memory/hub", "memory for each device whose logins, accounts and ports are known", runSecurityMemory},
+		{"security-latency/hub", "5,000 events a second over MQTT: attack sent to webhook told", runSecurityLatency},
+		{"security-burst/hub", "25,000 events a second over MQTT: nothing lost, and how long the rest takes", runSecurityBurst},
 	}
 }
 
@@ -98,6 +105,9 @@ type scale struct {
 	Idle          int
 	Publishers    int
 	Starts        int
+	Agents        int // connections of the security cases
+	Latency       time.Duration
+	Burst         time.Duration
 	Warm, Measure time.Duration
 }
 
@@ -109,6 +119,6 @@ const (
 )
 
 var (
-	fullScale  = scale{Devices: 100_000, Connections: 1000, Idle: 8000, Publishers: 64, Starts: 9, Warm: 4 * time.Second, Measure: 12 * time.Second}
-	quickScale = scale{Devices: 10_000, Connections: 300, Idle: 1000, Publishers: 16, Starts: 3, Warm: time.Second, Measure: 3 * time.Second}
+	fullScale  = scale{Devices: 100_000, Connections: 1000, Idle: 8000, Publishers: 64, Starts: 9, Agents: 2000, Latency: 30 * time.Second, Burst: 20 * time.Second, Warm: 4 * time.Second, Measure: 12 * time.Second}
+	quickScale = scale{Devices: 10_000, Connections: 300, Idle: 1000, Publishers: 16, Starts: 3, Agents: 200, Latency: 5 * time.Second, Burst: 3 * time.Second, Warm: time.Second, Measure: 3 * time.Second}
 )
