@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -34,7 +36,9 @@ func newDemoCommand() *cobra.Command {
 		Short: "Try it: a throw-away hub with a small simulated fleet",
 		Long: `Run a hub in a temporary directory, with a small fleet of simulated devices that
 connect over MQTT as real ones do, each with its security module beside it.
-Prints what to try in another terminal. Everything is removed at the end.`,
+Then one of them is attacked, for show: it sends what a real agent would, and the
+alert comes, is explained, and changes the device's security module twin. Prints
+what to try in another terminal. Everything is removed at the end.`,
 		Example: "  tvilling demo\n  tvilling demo --devices 100",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -134,26 +138,43 @@ func demoFleet(ctx context.Context, o demoOptions, data string, e app.Endpoints,
 	if err != nil {
 		return err
 	}
+	slices.SortFunc(members, func(a, b enlisted) int { return strings.Compare(string(a.id), string(b.id)) })
+	members[0].orders = make(chan order)
 	fmt.Fprintln(stdout, readyLine(e))
-	printDemoHelp(stdout, data, e)
-	f.watch(ctx, members, stdout, false)
+	f.watch(ctx, members, stdout, false, func() {
+		s := demoAttack{hub: c, victim: members[0], w: stdout}
+		if err := s.show(ctx); err != nil && ctx.Err() == nil {
+			fmt.Fprintf(stdout, "The attack could not be shown: %s\n", oneLine(describe(err)))
+		}
+		printDemoHelp(stdout, data, e, s.alert)
+	})
 	return nil
 }
 
-func printDemoHelp(w io.Writer, data string, e app.Endpoints) {
+func printDemoHelp(w io.Writer, data string, e app.Endpoints, alert string) {
 	fmt.Fprintf(w, `
-A hub with a simulated fleet. Every device has its own twin and, beside it, a
-security module twin with keys of its own. In another terminal, try:
+What to try next, in another terminal:
 
   export TVILLING="%[1]s"
   alias tv='%[2]s'
+
+  tv security --data "$TVILLING"                                 the fleet's security at a glance
+  tv security demo-00001 --data "$TVILLING"                      how a device stands, and why
+  tv alert list --data "$TVILLING"
+  tv alert watch --data "$TVILLING"                              see alerts come, while another one is attacked:
+  tv simulate attack --all --device demo-00002 --data "$TVILLING"
+  tv alert resolve %[5]s --reason mitigated --data "$TVILLING"
+  tv recommendation list --data "$TVILLING"                      what is weak, before something happens
+  tv events --security --since 5m --data "$TVILLING"             what the agents told
+
+Every device has its own twin and, beside it, a security module twin with keys of
+its own:
 
   tv device list --data "$TVILLING"
   tv twin show demo-00001 --data "$TVILLING"                     who set what, and when
   tv twin show demo-00001/azureiotsecurity --data "$TVILLING"    its security module twin
   tv twin patch demo-00001 --desired '{"fps":30}' --data "$TVILLING"
   tv twin watch demo-00001 --data "$TVILLING"                    see the device report it back
-  tv events --security --data "$TVILLING"                        security messages, live
   tv query "SELECT deviceId, properties.reported.temperature FROM devices WHERE properties.reported.temperature > 20" --data "$TVILLING"
 
 Connect a device of your own with any Azure IoT device SDK over MQTT at
@@ -164,7 +185,7 @@ Connect a device of your own with any Azure IoT device SDK over MQTT at
 
 Ctrl-C ends the demo and removes everything.
 
-`, data, self(), e.MQTT, hostPort(e.MQTT))
+`, data, self(), e.MQTT, hostPort(e.MQTT), cmp.Or(shortID(alert), "ID"))
 }
 
 // self is how this program can be called again.

@@ -14,6 +14,7 @@ import (
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/client"
 	"github.com/tvilling/tvilling/internal/device"
+	"github.com/tvilling/tvilling/internal/security/agentconfig"
 )
 
 // fleet is a set of simulated devices. Each connects as itself and as its
@@ -34,6 +35,15 @@ type fleet struct {
 type enlisted struct {
 	id          tvilling.DeviceID
 	key, module string
+	// orders, if not nil, are messages that its agent is told to send besides.
+	orders chan order
+}
+
+// order is a security message to be sent at once. Taken is told, once, when the
+// hub has it or why it has not; there is room for that.
+type order struct {
+	body  []byte
+	taken chan<- error
 }
 
 // enlist registers the devices, or reads the keys of those that are there.
@@ -81,10 +91,10 @@ func (f *fleet) run(ctx context.Context, members []enlisted) {
 	var wg sync.WaitGroup
 	for i, m := range members {
 		delay := time.Duration(i) * min(f.interval, 30*time.Second) / time.Duration(len(members))
-		wg.Go(func() { f.keep(ctx, delay, tvilling.Device(m.id), m.key, f.device) })
+		wg.Go(func() { f.keep(ctx, delay, tvilling.Device(m.id), m.key, nil, f.device) })
 		if m.module != "" {
 			id := tvilling.Identity{Device: m.id, Module: tvilling.SecurityModule}
-			wg.Go(func() { f.keep(ctx, delay, id, m.module, f.agent) })
+			wg.Go(func() { f.keep(ctx, delay, id, m.module, m.orders, f.agent) })
 		}
 	}
 	wg.Wait()
@@ -92,11 +102,11 @@ func (f *fleet) run(ctx context.Context, members []enlisted) {
 
 // keep keeps one identity connected, with a growing, jittered pause after each
 // failure.
-func (f *fleet) keep(ctx context.Context, delay time.Duration, id tvilling.Identity, key string, live func(context.Context, *device.Client, *shadow) error) {
+func (f *fleet) keep(ctx context.Context, delay time.Duration, id tvilling.Identity, key string, orders <-chan order, live func(context.Context, *device.Client, *shadow) error) {
 	pause := time.Second
 	for wait(ctx, delay) {
 		started := time.Now()
-		err := f.connect(ctx, id, key, live)
+		err := f.connect(ctx, id, key, orders, live)
 		if ctx.Err() != nil {
 			return
 		}
@@ -125,13 +135,16 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// shadow is what a simulated identity was told by its desired properties.
+// shadow is a simulated identity with what it was told: by its desired
+// properties, and to send.
 type shadow struct {
+	id      tvilling.Identity
 	changed chan json.RawMessage
+	orders  <-chan order
 }
 
-func (f *fleet) connect(ctx context.Context, id tvilling.Identity, key string, live func(context.Context, *device.Client, *shadow) error) error {
-	s := &shadow{changed: make(chan json.RawMessage, 16)}
+func (f *fleet) connect(ctx context.Context, id tvilling.Identity, key string, orders <-chan order, live func(context.Context, *device.Client, *shadow) error) error {
+	s := &shadow{id: id, changed: make(chan json.RawMessage, 16), orders: orders}
 	c, err := device.Dial(ctx, device.Options{
 		Addr: f.addr, TLS: f.tls, HostName: f.hub.HostName(), ID: id, Key: key,
 		ClientType: "tvilling-simulate", KeepAlive: 4 * time.Minute,
@@ -163,7 +176,8 @@ func (f *fleet) device(ctx context.Context, c *device.Client, s *shadow) error {
 		return err
 	}
 	temperature := 18 + 6*rand.Float64() //nolint:gosec // a measurement
-	return f.live(ctx, c, s, func() error {
+	changed := func(patch json.RawMessage) error { return f.report(ctx, c, patch) }
+	return f.live(ctx, c, s, changed, func() error {
 		temperature += rand.Float64() - 0.5 //nolint:gosec // a measurement
 		rounded := json.Number(fmt.Sprintf("%.2f", temperature))
 		if err := f.report(ctx, c, map[string]any{"temperature": rounded}); err != nil {
@@ -176,27 +190,36 @@ func (f *fleet) device(ctx context.Context, c *device.Client, s *shadow) error {
 // agent lives as the security module: it reports its effective configuration
 // and sends security messages.
 func (f *fleet) agent(ctx context.Context, c *device.Client, s *shadow) error {
-	if _, err := c.Twin(ctx); err != nil {
-		return err
-	}
 	if err := c.SubscribeDesired(ctx); err != nil {
 		return err
 	}
-	configuration := map[string]any{
-		"highPriorityMessageFrequency": map[string]any{"value": "PT7M"},
-		"lowPriorityMessageFrequency":  map[string]any{"value": "PT5H"},
-		"snapshotFrequency":            map[string]any{"value": "PT13H"},
-	}
-	if err := f.report(ctx, c, map[string]any{configurationObject: configuration}); err != nil {
+	if err := f.reportConfiguration(ctx, c); err != nil {
 		return err
 	}
 	agent := newGUID()
-	return f.live(ctx, c, s, func() error { return f.send(ctx, c, securityMessage(agent), true) })
+	changed := func(json.RawMessage) error { return f.reportConfiguration(ctx, c) }
+	return f.live(ctx, c, s, changed, func() error { return f.send(ctx, c, securityMessage(agent, s.id.Device), true) })
+}
+
+// reportConfiguration reports the whole configuration that the agent runs with:
+// what is desired, and defaults for the rest.
+func (f *fleet) reportConfiguration(ctx context.Context, c *device.Client) error {
+	doc, err := c.Twin(ctx)
+	if err != nil {
+		return err
+	}
+	var twin struct{ Desired json.RawMessage }
+	if err := json.Unmarshal(doc, &twin); err != nil {
+		return fmt.Errorf("read the twin: %w", err)
+	}
+	desired, _ := agentconfig.Reported(twin.Desired)
+	whole, _ := agentconfig.Effective(desired)
+	return f.report(ctx, c, map[string]json.RawMessage{agentconfig.Object: whole.JSON()})
 }
 
 // live does work every interval, the first time after a random part of one,
-// and reports back what it is told, until ctx or the connection ends.
-func (f *fleet) live(ctx context.Context, c *device.Client, s *shadow, work func() error) error {
+// and answers changes of what it is told, until ctx or the connection ends.
+func (f *fleet) live(ctx context.Context, c *device.Client, s *shadow, changed func(patch json.RawMessage) error, work func() error) error {
 	next := time.NewTimer(rand.N(f.interval)) //nolint:gosec // spreads load, guards nothing
 	defer next.Stop()
 	for {
@@ -207,9 +230,15 @@ func (f *fleet) live(ctx context.Context, c *device.Client, s *shadow, work func
 			return c.Err()
 		case patch := <-s.changed:
 			f.desired.Add(1)
-			if err := f.report(ctx, c, patch); err != nil && tvilling.CodeOf(err) != tvilling.InvalidArgument {
+			if err := changed(patch); err != nil && tvilling.CodeOf(err) != tvilling.InvalidArgument {
 				return err
 			}
+		case o := <-s.orders:
+			err := c.Send(ctx, securityEnvelope(o.body))
+			if o.taken <- err; err != nil {
+				return err
+			}
+			f.messages.Add(1)
 		case <-next.C:
 			if err := work(); err != nil {
 				return err
@@ -236,15 +265,27 @@ func (f *fleet) send(ctx context.Context, c *device.Client, body any, security b
 	if err != nil {
 		return fmt.Errorf("encode message: %w", err)
 	}
-	m := &tvilling.Message{Body: b, System: []tvilling.Property{
-		{Name: "content-type", Value: "application/json"}, {Name: "content-encoding", Value: "utf-8"},
-	}}
+	m := envelope(b)
 	if security {
-		m.System = append(m.System, tvilling.Property{Name: "iothub-interface-id", Value: tvilling.SecurityInterface})
+		m = securityEnvelope(b)
 	}
 	if err := c.Send(ctx, m); err != nil {
 		return err
 	}
 	f.messages.Add(1)
 	return nil
+}
+
+// envelope is a message with a body of JSON.
+func envelope(body []byte) *tvilling.Message {
+	return &tvilling.Message{Body: body, System: []tvilling.Property{
+		{Name: "content-type", Value: "application/json"}, {Name: "content-encoding", Value: "utf-8"},
+	}}
+}
+
+// securityEnvelope is a security message.
+func securityEnvelope(body []byte) *tvilling.Message {
+	m := envelope(body)
+	m.System = append(m.System, tvilling.Property{Name: "iothub-interface-id", Value: tvilling.SecurityInterface})
+	return m
 }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 )
 
 // printer writes what a command found, as a table for people or as JSON lines
@@ -41,7 +38,7 @@ func (p *printer) row(v any, cells ...any) error {
 		if i > 0 {
 			fmt.Fprint(p.table, "\t")
 		}
-		fmt.Fprint(p.table, clean(fmt.Sprint(c)))
+		fmt.Fprint(p.table, oneLine(fmt.Sprint(c)))
 	}
 	fmt.Fprintln(p.table)
 	if p.rows++; p.rows%200 == 0 {
@@ -55,32 +52,6 @@ func (p *printer) flush() error {
 		return nil
 	}
 	return p.table.Flush()
-}
-
-// writeJSON writes v on one line, as it is: HTML escapes would only hurt.
-func writeJSON(w io.Writer, v any) error {
-	if raw, ok := v.(json.RawMessage); ok {
-		var b bytes.Buffer
-		if err := json.Compact(&b, raw); err != nil {
-			return fmt.Errorf("write JSON: %w", err)
-		}
-		_, err := fmt.Fprintln(w, b.String())
-		return err
-	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
-
-// clean keeps what devices send from steering the terminal: control
-// characters become visible.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || !unicode.IsControl(r) && r != '\u2028' && r != '\u2029' && !unicode.Is(unicode.Bidi_Control, r) {
-			return r
-		}
-		return '\uFFFD'
-	}, s)
 }
 
 // when writes a time for people; the zero time is a dash.

@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return exitOK
 	}
-	fmt.Fprintln(stderr, "tvilling:", describe(err))
+	fmt.Fprintln(stderr, "tvilling:", clean(describe(err)))
 	status := exitStatus(err)
 	if status == exitUsage {
 		fmt.Fprintln(stderr, "Run the command with --help to see how it is used.")
@@ -53,6 +53,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // describe is what a person sees of an error: what failed, on what, and why.
 func describe(err error) string {
+	if s, ok := errors.AsType[*several](err); ok {
+		return s.text
+	}
 	e, ok := errors.AsType[*tvilling.Error](err)
 	if !ok || e.Message == "" {
 		return err.Error()
@@ -107,6 +110,7 @@ directory (--data, ./tvilling-data if not given), or by a connection string.
 	root.AddGroup(
 		&cobra.Group{ID: "hub", Title: "The hub:"},
 		&cobra.Group{ID: "fleet", Title: "The fleet:"},
+		&cobra.Group{ID: "security", Title: "Its security:"},
 	)
 	for _, cmd := range []*cobra.Command{newServeCommand(), newDemoCommand(), newKeyCommand(), newSettingsCommand(), newStatusCommand()} {
 		cmd.GroupID = "hub"
@@ -114,6 +118,10 @@ directory (--data, ./tvilling-data if not given), or by a connection string.
 	}
 	for _, cmd := range []*cobra.Command{newDeviceCommand(), newModuleCommand(), newTwinCommand(), newQueryCommand(), newEventsCommand(), newSimulateCommand()} {
 		cmd.GroupID = "fleet"
+		root.AddCommand(cmd)
+	}
+	for _, cmd := range []*cobra.Command{newSecurityCommand(), newAlertCommand(), newRecommendationCommand(), newDetectCommand(), newSinkCommand()} {
+		cmd.GroupID = "security"
 		root.AddCommand(cmd)
 	}
 	argumentsAreUsage(root)

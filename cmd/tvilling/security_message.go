@@ -4,7 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/tvilling/tvilling"
 )
 
 // newGUID returns a random GUID (RFC 9562, version 4).
@@ -18,13 +21,17 @@ func newGUID() string {
 
 // securityMessage is a message as the original agents send them: an envelope
 // with events (message schema 1.0), here a snapshot of listening ports and a
-// login.
-func securityMessage(agent string) map[string]any {
+// login. One device in five has a port open that it should not have.
+func securityMessage(agent string, d tvilling.DeviceID) map[string]any {
+	address, port := "127.0.0.1", "631"
+	if strings.HasSuffix(string(d), "5") || strings.HasSuffix(string(d), "0") {
+		address, port = "0.0.0.0", "23"
+	}
 	return map[string]any{
 		"AgentVersion": "0.0.5", "AgentId": agent, "MessageSchemaVersion": "1.0",
 		"Events": []any{
 			securityEvent("ListeningPorts", "Periodic", map[string]any{
-				"Protocol": "tcp", "LocalAddress": "0.0.0.0", "LocalPort": "22", "RemoteAddress": "0.0.0.0", "RemotePort": "*",
+				"Protocol": "tcp", "LocalAddress": address, "LocalPort": port, "RemoteAddress": "0.0.0.0", "RemotePort": "*",
 			}),
 			securityEvent("Login", "Triggered", map[string]any{
 				"ProcessId": 2314, "UserId": "1000", "UserName": "operator", "Executable": "/usr/sbin/sshd",

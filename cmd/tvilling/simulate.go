@@ -44,7 +44,8 @@ measures and sends telemetry; its security module, on a connection of its own,
 reports its configuration and sends security messages. Ends after --duration or
 with Ctrl-C, and then removes the devices unless --keep is given.`,
 		Example: `  tvilling simulate --devices 10
-  tvilling simulate --devices 5000 --interval 30s --duration 10m --no-agents --json`,
+  tvilling simulate --devices 5000 --interval 30s --duration 10m --no-agents --json
+  tvilling simulate attack crypto-miner --wait`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.devices < 1 || o.devices > maxSimulated {
@@ -62,10 +63,20 @@ with Ctrl-C, and then removes the devices unless --keep is given.`,
 	f.StringVar(&o.prefix, "prefix", "sim-", "what their ids begin with, a `text`")
 	f.DurationVar(&o.interval, "interval", 10*time.Second, "`time` between two measurements of a device")
 	f.DurationVar(&o.duration, "duration", 0, "end after this `time` (default: with Ctrl-C)")
-	f.StringVar(&o.mqtt, "mqtt", "", "`host:port` of the hub's MQTT (default: that of --data)")
+	cmd.PersistentFlags().StringVar(&o.mqtt, "mqtt", "", "`host:port` of the hub's MQTT (default: that of --data)")
 	f.BoolVar(&o.noAgents, "no-agents", false, "do not connect the security modules")
 	f.BoolVar(&o.keepAfter, "keep", false, "leave the devices registered at the end")
+	cmd.AddCommand(newAttackCommand(&hub, &o.mqtt))
 	return cmd
+}
+
+// mqtt is where the hub of the data directory speaks MQTT.
+func (h *hubFlags) mqtt() (string, error) {
+	e, err := readEndpoints(h.data)
+	if err != nil {
+		return "", usageError{fmt.Errorf("where is the hub's MQTT? give --mqtt (%w)", err)}
+	}
+	return hostPort(e.MQTT), nil
 }
 
 // simulated are the ids of a fleet.
@@ -88,11 +99,9 @@ func runSimulate(ctx context.Context, hub *hubFlags, o simulateOptions, stdout, 
 		return err
 	}
 	if f.addr == "" {
-		e, err := readEndpoints(hub.data)
-		if err != nil {
-			return usageError{fmt.Errorf("where is the hub's MQTT? give --mqtt (%w)", err)}
+		if f.addr, err = hub.mqtt(); err != nil {
+			return err
 		}
-		f.addr = hostPort(e.MQTT)
 	}
 	ids := simulated(o.prefix, o.devices)
 	bar := newProgress(stderr, "registered", len(ids))
@@ -106,21 +115,25 @@ func runSimulate(ctx context.Context, hub *hubFlags, o simulateOptions, stdout, 
 		running, stop = context.WithTimeout(ctx, o.duration)
 		defer stop()
 	}
-	f.watch(running, members, stdout, hub.json)
+	f.watch(running, members, stdout, hub.json, nil)
 	if o.keepAfter {
 		return nil
 	}
 	return f.dismiss(context.WithoutCancel(ctx), ids, stderr)
 }
 
-// watch runs the fleet and prints how it is, now and then and at the end.
-func (f *fleet) watch(ctx context.Context, members []enlisted, w io.Writer, asJSON bool) {
+// watch runs the fleet and prints how it is, now and then and at the end. First
+// it does what opens the show, if there is something.
+func (f *fleet) watch(ctx context.Context, members []enlisted, w io.Writer, asJSON bool, opening func()) {
 	// The fleet outlives ctx by the last line about it, which would else be
 	// about a fleet that is already leaving.
 	living, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 	var wg sync.WaitGroup
 	wg.Go(func() { f.run(living, members) })
+	if opening != nil {
+		opening()
+	}
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
 	for done := false; !done; {

@@ -12,11 +12,8 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/client"
+	"github.com/tvilling/tvilling/internal/security/agentconfig"
 )
-
-// configurationObject is the key of the agent's configuration in the desired
-// properties of a security module twin.
-const configurationObject = "ms_iotn:urn_azureiot_Security_SecurityAgentConfiguration"
 
 func newTwinCommand() *cobra.Command {
 	var hub hubFlags
@@ -59,7 +56,7 @@ func newTwinShowCommand(hub *hubFlags) *cobra.Command {
 // and by whom.
 func printTwin(w io.Writer, t *client.Twin) error {
 	id := tvilling.Identity{Device: t.DeviceID, Module: t.ModuleID}
-	fmt.Fprintf(w, "%s  %s, %s, version %d, etag %s\n", clean(id.String()), t.Status, t.ConnectionState, t.Version, t.ETag)
+	fmt.Fprintf(w, "%s  %s, %s, version %d, etag %s\n", oneLine(id.String()), t.Status, t.ConnectionState, t.Version, t.ETag)
 	for _, s := range []struct {
 		name string
 		raw  json.RawMessage
@@ -68,7 +65,17 @@ func printTwin(w io.Writer, t *client.Twin) error {
 			return err
 		}
 	}
-	return nil
+	return printJudgement(w, t)
+}
+
+// printJudgement writes how the hub judges the device's security, which stands
+// in the twin of its security module.
+func printJudgement(w io.Writer, t *client.Twin) error {
+	var doc struct{ Security json.RawMessage }
+	if err := json.Unmarshal(t.Raw, &doc); err != nil || t.ModuleID != tvilling.SecurityModule {
+		return err
+	}
+	return printTree(w, "\nsecurity (by the hub; \"tvilling security "+oneLine(string(t.DeviceID))+"\" says why)", doc.Security)
 }
 
 func printSection(w io.Writer, name string, raw json.RawMessage) error {
@@ -244,7 +251,7 @@ func warnPartial(w io.Writer, id tvilling.Identity, p client.TwinPatch, t *clien
 // properties, nil when they hold none.
 func configuration(desired json.RawMessage) map[string]json.RawMessage {
 	var sections, members map[string]json.RawMessage
-	if json.Unmarshal(desired, &sections) != nil || json.Unmarshal(sections[configurationObject], &members) != nil {
+	if json.Unmarshal(desired, &sections) != nil || json.Unmarshal(sections[agentconfig.Object], &members) != nil {
 		return nil
 	}
 	return members
@@ -278,7 +285,7 @@ properties, tags, connections, each with who did it.`,
 func printChange(w io.Writer, c *client.Change) {
 	body := ""
 	if len(c.Body) > 0 {
-		body = clean(string(c.Body))
+		body = oneLine(string(c.Body))
 	}
-	fmt.Fprintf(w, "%s  %-22s %s  %s\n", when(c.Time), c.Op, clean(c.Actor), body)
+	fmt.Fprintf(w, "%s  %-22s %s  %s\n", when(c.Time), c.Op, oneLine(c.Actor), body)
 }

@@ -99,6 +99,7 @@ func wiringEdges() []Edge {
 		{From: "internal/app", To: []string{"internal/..."}, Why: "app alone wires everything"},
 		{From: "internal/config", To: []string{"internal/app"}, Why: "a configuration file becomes the options of app"},
 		{From: "cmd/tvilling", To: []string{"internal/app", "internal/client", "internal/config", "internal/device"}, Why: "one binary: server, REST client, simulated fleet"},
+		{From: "cmd/tvilling", To: []string{"internal/security/agentconfig", "internal/security/attack", "internal/security/event"}, Why: "simulated agents report their configuration, and rehearse attacks; completion knows the names of events"},
 	}
 }
 
