@@ -170,7 +170,7 @@ func fetched(s *simple) (fetch, bool) {
 		return download(s, wgetValued, "O", ""), true
 	case "fetch", "aria2c", "axel", "lwp-download", "lwp-request", "GET", "http", "https", "xh", "ftp", "snarf", "puf", "lynx", "w3m", "links":
 		return download(s, nil, "o", ""), true
-	case "tftp", "ftpget", "busybox-tftp":
+	case "tftp", "ftpget":
 		return trivial(s), true
 	case "scp", "sftp", "rsync":
 		return copied(s)
@@ -199,7 +199,7 @@ var (
 // whose value is the file, remote the one that takes the name from the URL.
 func download(s *simple, valued map[string]bool, out, remote string) fetch {
 	var f fetch
-	named1 := false
+	chosen := false
 	words := s.words[1:]
 	for i := 0; i < len(words); i++ {
 		w := words[i]
@@ -213,9 +213,9 @@ func download(s *simple, valued map[string]bool, out, remote string) fetch {
 					i++
 					value = words[i]
 				}
-				f.files, named1 = append(f.files, base(value)), true
+				f.files, chosen = append(f.files, base(value)), true
 			case option == "--remote-name" || option == "--remote-name-all":
-				f.files, named1 = append(f.files, ""), true
+				f.files, chosen = append(f.files, ""), true
 			case !has && valued[option]:
 				i++
 			}
@@ -229,27 +229,27 @@ func download(s *simple, valued map[string]bool, out, remote string) fetch {
 					i++
 				}
 			case remote != "" && strings.ContainsAny(w[k:k+1], remote):
-				f.files, named1 = append(f.files, ""), true
+				f.files, chosen = append(f.files, ""), true
 			case k == len(w)-1:
 				if i+1 < len(words) {
 					i++
-					f.files, named1 = append(f.files, base(words[i])), true
+					f.files, chosen = append(f.files, base(words[i])), true
 				}
 			default:
-				f.files, named1 = append(f.files, base(strings.TrimPrefix(w[k+1:], "="))), true
+				f.files, chosen = append(f.files, base(strings.TrimPrefix(w[k+1:], "="))), true
 			}
 		case f.url == "":
 			f.url = w
 		}
 	}
-	return f.resolved(s, named1, remote == "")
+	return f.resolved(s, chosen, remote == "")
 }
 
 // resolved gives the files their names. saves says that the program writes a
 // file when no option names one.
-func (f fetch) resolved(s *simple, named1, saves bool) fetch {
+func (f fetch) resolved(s *simple, chosen, saves bool) fetch {
 	files := s.written()
-	f.prints = len(files) == 0 && !named1
+	f.prints = len(files) == 0 && !chosen
 	for _, file := range f.files {
 		switch file {
 		case "":
@@ -261,7 +261,7 @@ func (f fetch) resolved(s *simple, named1, saves bool) fetch {
 			files = append(files, file)
 		}
 	}
-	if !named1 && saves {
+	if !chosen && saves {
 		files = append(files, named(f.url)...)
 	}
 	f.files = files
