@@ -137,7 +137,7 @@ type source struct {
 // Read reads on.
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // an io.Reader gives the very value
+	if err != nil && err != io.EOF {
 		s.err = err
 	}
 	return n, err

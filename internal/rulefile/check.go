@@ -32,9 +32,11 @@ func precheck(text []byte) *refusal {
 			}
 			// A carriage return belongs to the line's end, nowhere else: the
 			// scanner takes it for a line of its own.
-			if r == '\r' && !(i+2 == len(l) && l[i+1] == '\n') || r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
-				return &refusal{code: tvilling.InvalidArgument, line: line, column: i + 1,
-					message: fmt.Sprintf("The text holds the control character U+%04X; write it as an escape in double quotation marks.", r)}
+			if r == '\r' && (i+2 != len(l) || l[i+1] != '\n') || r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
+				return &refusal{
+					code: tvilling.InvalidArgument, line: line, column: i + 1,
+					message: fmt.Sprintf("The text holds the control character U+%04X; write it as an escape in double quotation marks.", r),
+				}
 			}
 			i += size
 		}

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 )
 
+// JSONType is the content type of JSON.
 const JSONType = "application/json; charset=utf-8"
 
 const hexDigits = "0123456789abcdef"
@@ -67,6 +68,7 @@ func AppendTime(dst []byte, t time.Time) []byte {
 	return t.UTC().AppendFormat(dst, `"2006-01-02T15:04:05.0000000Z"`)
 }
 
+// AppendBool appends b as JSON.
 func AppendBool(dst []byte, b bool) []byte {
 	if b {
 		return append(dst, "true"...)

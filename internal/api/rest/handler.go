@@ -150,7 +150,7 @@ func interrupted(ctx context.Context, err error) error {
 
 // limit bounds a request in time, or ends a stream with the handler.
 func (h *Handler) limit(c *Call) (context.Context, context.CancelFunc) {
-	if !c.Route.Stream && !(c.Route.Follow && c.follows()) {
+	if !c.Route.Stream && (!c.Route.Follow || !c.follows()) {
 		return context.WithTimeout(c.Context(), h.opt.Timeout)
 	}
 	ctx, cancel := context.WithCancel(c.Context())

@@ -37,7 +37,7 @@ func (h *Handler) deadLetters(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	before, err := parsePosition("after", c.Query.Get("after"))
+	before, err := parsePosition(c.Query.Get("after"))
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func position(p event.Position) string {
 }
 
 // parsePosition reads a position; a sequence alone is the end of its message.
-func parsePosition(name, s string) (event.Position, error) {
+func parsePosition(s string) (event.Position, error) {
 	if s == "" {
 		return event.Position{}, nil
 	}
@@ -75,7 +75,7 @@ func parsePosition(name, s string) (event.Position, error) {
 		p.Index = 1 << 30
 	}
 	if err != nil || p.Index < -1 {
-		return p, rest.BadParameter(name, "The value is neither the next of a page nor the position or sequence of an event.")
+		return p, rest.BadParameter("after", "The value is neither the next of a page nor the position or sequence of an event.")
 	}
 	return p, nil
 }
@@ -139,7 +139,7 @@ func (h *Handler) events(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	if q.After, err = parsePosition("after", c.Query.Get("after")); err != nil {
+	if q.After, err = parsePosition(c.Query.Get("after")); err != nil {
 		return err
 	}
 	done, err := h.search(c.Context())
@@ -202,7 +202,7 @@ func (h *Handler) followEvents(c *rest.Call, q event.Query, w investigate.Where)
 func (h *Handler) start(c *rest.Call, q *event.Query) (err error) {
 	after := c.Query.Get("after")
 	if after != "latest" {
-		q.After, err = parsePosition("after", after)
+		q.After, err = parsePosition(after)
 		return err
 	}
 	newest := event.Query{Device: q.Device, Names: q.Names, Descending: true}

@@ -20,7 +20,7 @@ func (h *Handler) exportEvents(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	if q.After, err = parsePosition("after", c.Query.Get("after")); err != nil {
+	if q.After, err = parsePosition(c.Query.Get("after")); err != nil {
 		return err
 	}
 	var encode func(dst []byte, r *investigate.Row) ([]byte, error)
@@ -31,7 +31,9 @@ func (h *Handler) exportEvents(c *rest.Call) error {
 		encode = appendJSONRow
 	case "csv":
 		contentType, name = "text/csv; charset=utf-8; header=present", "security-events.csv"
-		encode = func(dst []byte, r *investigate.Row) ([]byte, error) { return appendCSV(dst, r.Cells()), nil }
+		encode = func(dst []byte, r *investigate.Row) ([]byte, error) { //nolint:unparam // as JSON lines have it
+			return appendCSV(dst, r.Cells()), nil
+		}
 		head = appendCSV(nil, investigate.Columns())
 	default:
 		return rest.BadParameter("format", `The format is "jsonl" or "csv".`)

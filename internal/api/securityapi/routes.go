@@ -2,6 +2,7 @@ package securityapi
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/tvilling/tvilling/internal/api/rest"
 )
@@ -83,5 +84,5 @@ func params(names ...string) []rest.Parameter {
 
 // and returns a list with more parameters at its end.
 func and(list []rest.Parameter, names ...string) []rest.Parameter {
-	return append(list[:len(list):len(list)], params(names...)...)
+	return append(slices.Clip(list), params(names...)...)
 }

@@ -109,9 +109,11 @@ func cef(e *ledger.Entry, version string) (event string, severity int) {
 		}
 	}
 	head := "CEF:0|Tvilling|Tvilling"
+	var headSb112 strings.Builder
 	for _, f := range []string{version, typ, name, strconv.Itoa(level.cef)} {
-		head += "|" + escape(f, maxHeader, `\|`)
+		headSb112.WriteString("|" + escape(f, maxHeader, `\|`))
 	}
+	head += headSb112.String()
 	x := &extension{limit: maxBytes - len(head) - 512}
 	x.time("rt", e.Time)
 	x.add("cat", e.Subject)

@@ -63,8 +63,10 @@ func ReadSecret(path string) ([]byte, error) {
 	}
 	b = bytes.TrimRight(b, "\r\n")
 	if len(b) < minSecret || len(b) > maxSecret {
-		return nil, &tvilling.Error{Code: tvilling.InvalidArgument, Op: "read the secret of a webhook", Subject: path,
-			Message: fmt.Sprintf("The file has to hold a secret of %d to %d bytes; make one with: openssl rand -hex 32.", minSecret, maxSecret)}
+		return nil, &tvilling.Error{
+			Code: tvilling.InvalidArgument, Op: "read the secret of a webhook", Subject: path,
+			Message: fmt.Sprintf("The file has to hold a secret of %d to %d bytes; make one with: openssl rand -hex 32.", minSecret, maxSecret),
+		}
 	}
 	return b, nil
 }

@@ -139,18 +139,23 @@ func TestRefused(t *testing.T) {
 		want   string
 		after  time.Duration
 	}{
-		{"fault", func(_ int, w http.ResponseWriter) { http.Error(w, "no\x1b[31m\nroom", 503) }, "The receiver answered 503 Service Unavailable: no [31m room.", 0},
-		{"seconds", func(_ int, w http.ResponseWriter) { w.Header().Set("Retry-After", "7"); w.WriteHeader(429) }, "The receiver answered 429 Too Many Requests.", 7 * time.Second},
+		{"fault", func(_ int, w http.ResponseWriter) { http.Error(w, "no\x1b[31m\nroom", http.StatusServiceUnavailable) }, "The receiver answered 503 Service Unavailable: no [31m room.", 0},
+		{"seconds", func(_ int, w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}, "The receiver answered 429 Too Many Requests.", 7 * time.Second},
 		{"much later", func(_ int, w http.ResponseWriter) {
 			w.Header().Set("Retry-After", "99999999999999")
-			w.WriteHeader(503)
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}, "503", time.Hour},
-		{"bad request", func(_ int, w http.ResponseWriter) { w.WriteHeader(400) }, "400 Bad Request", 0},
+		{"bad request", func(_ int, w http.ResponseWriter) { w.WriteHeader(http.StatusBadRequest) }, "400 Bad Request", 0},
 		{"redirect", func(_ int, w http.ResponseWriter) {
 			w.Header().Set("Location", other.URL)
-			w.WriteHeader(307)
+			w.WriteHeader(http.StatusTemporaryRedirect)
 		}, "redirects are not followed", 0},
-		{"long", func(_ int, w http.ResponseWriter) { http.Error(w, strings.Repeat("x", 1<<20), 500) }, "500 Internal Server Error: " + strings.Repeat("x", 200) + "…", 0},
+		{"long", func(_ int, w http.ResponseWriter) {
+			http.Error(w, strings.Repeat("x", 1<<20), http.StatusInternalServerError)
+		}, "500 Internal Server Error: " + strings.Repeat("x", 200) + "…", 0},
 		{"no status", func(_ int, w http.ResponseWriter) { w.WriteHeader(599) }, "The receiver answered 599.", 0},
 		{"cut off", func(_ int, _ http.ResponseWriter) { panic(http.ErrAbortHandler) }, "The receiver cannot be reached.", 0},
 	} {

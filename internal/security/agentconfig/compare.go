@@ -2,6 +2,7 @@ package agentconfig
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -111,12 +112,7 @@ func (p *Property) isDefault(v Value) bool {
 	if v == p.Default {
 		return true
 	}
-	for _, b := range p.builtIn {
-		if v == b {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.builtIn, v)
 }
 
 // property compares one property.
@@ -194,12 +190,7 @@ func (c *comparison) oldForm() string {
 }
 
 func isOperational(name string) bool {
-	for _, o := range operational {
-		if o == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(operational, name)
 }
 
 // operationalEvent compares the priority of an operational event with the one

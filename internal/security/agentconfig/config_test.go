@@ -206,13 +206,19 @@ func TestWhole(t *testing.T) {
 	}{
 		{"defaults", ``, nil, all},
 		{"what was desired stays", one("snapshotFrequency", `"PT60M"`), nil, swap(`"PT13H"`, `"PT1H"`)},
-		{"a change", one("snapshotFrequency", `"PT2H"`), map[string]any{"maxMessageSizeInBytes": 8192, "eventPriorityLogin": "Low", "highPriorityMessageFrequency": 90 * time.Second, "aggregationEnabledProcessCreate": false},
-			swap(`"PT13H"`, `"PT2H"`, `204800`, `8192`, `Login":{"value":"High"`, `Login":{"value":"Low"`, `"PT7M"`, `"PT1M30S"`, `aggregationEnabledProcessCreate":{"value":true`, `aggregationEnabledProcessCreate":{"value":false`)},
+		{
+			"a change", one("snapshotFrequency", `"PT2H"`),
+			map[string]any{"maxMessageSizeInBytes": 8192, "eventPriorityLogin": "Low", "highPriorityMessageFrequency": 90 * time.Second, "aggregationEnabledProcessCreate": false},
+			swap(`"PT13H"`, `"PT2H"`, `204800`, `8192`, `Login":{"value":"High"`, `Login":{"value":"Low"`, `"PT7M"`, `"PT1M30S"`, `aggregationEnabledProcessCreate":{"value":true`, `aggregationEnabledProcessCreate":{"value":false`),
+		},
 		{"the default again", one("snapshotFrequency", `"PT2H"`), map[string]any{"snapshotFrequency": nil}, all},
 		{"what was wrong is mended", `{"snapshotFrequency":"PT2H","maxMessageSizeInBytes":{"value":1},"odd":1}`, nil, all},
 		{"a text with HTML", ``, map[string]any{"hubResourceId": "<a&b>"}, all[:len(all)-1] + `,"hubResourceId":{"value":"<a&b>"}}`},
-		{"what is for some agents", one("eventPriorityOperational", `"Off"`), map[string]any{"baselineCustomChecksFilePath": "/a"},
-			all[:len(all)-1] + `,"baselineCustomChecksFilePath":{"value":"/a"},"eventPriorityOperational":{"value":"Off"}}`},
+		{
+			"what is for some agents", one("eventPriorityOperational", `"Off"`),
+			map[string]any{"baselineCustomChecksFilePath": "/a"},
+			all[:len(all)-1] + `,"baselineCustomChecksFilePath":{"value":"/a"},"eventPriorityOperational":{"value":"Off"}}`,
+		},
 	} {
 		got, err := agentconfig.Whole([]byte(tt.desired), tt.change)
 		if err != nil {

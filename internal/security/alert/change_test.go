@@ -136,25 +136,30 @@ func TestUpdateMembers(t *testing.T) {
 			{"owner", alert.Change{Owner: new("ann")}, func(a *ledger.Alert) bool { return a.Owner == "ann" && a.Status == ledger.New }, []ledger.Step{{Action: "assigned", Owner: "ann"}}},
 			{"note", alert.Change{Note: new("two\nlines")}, func(a *ledger.Alert) bool { return a.Note == "two\nlines" && a.Owner == "ann" }, []ledger.Step{{Action: "noted", Note: "two\nlines"}}},
 			{
-				"owner and note", alert.Change{Owner: new("bob"), Note: new("yours")}, func(a *ledger.Alert) bool { return a.Note == "yours" && a.Owner == "bob" },
+				"owner and note",
+				alert.Change{Owner: new("bob"), Note: new("yours")},
+				func(a *ledger.Alert) bool { return a.Note == "yours" && a.Owner == "bob" },
 				[]ledger.Step{{Action: "assigned", Owner: "bob", Note: "yours"}},
 			},
 			{
-				"all", alert.Change{Status: new(ledger.Dismissed), Reason: new("acceptedRisk"), DismissedUntil: &until, Owner: new(""), Note: new("known")},
+				"all",
+				alert.Change{Status: new(ledger.Dismissed), Reason: new("acceptedRisk"), DismissedUntil: &until, Owner: new(""), Note: new("known")},
 				func(a *ledger.Alert) bool {
 					return a.Status == ledger.Dismissed && a.Reason == "acceptedRisk" && a.DismissedUntil.Equal(until) && a.Owner == ""
 				},
 				[]ledger.Step{{Action: "dismissed", From: ledger.New, To: ledger.Dismissed, Reason: "acceptedRisk", Note: "known"}, {Action: "assigned"}},
 			},
 			{
-				"another reason, for good", alert.Change{Reason: new("benign"), DismissedUntil: new(time.Time{})},
+				"another reason, for good",
+				alert.Change{Reason: new("benign"), DismissedUntil: new(time.Time{})},
 				func(a *ledger.Alert) bool { return a.Reason == "benign" && a.DismissedUntil.IsZero() },
 				[]ledger.Step{{Action: "dismissed", From: ledger.Dismissed, To: ledger.Dismissed, Reason: "benign"}},
 			},
 			{"no note", alert.Change{Note: new("")}, func(a *ledger.Alert) bool { return a.Note == "" }, []ledger.Step{{Action: "noted"}}},
 			{"what it is already", alert.Change{Note: new(""), Reason: new("benign")}, func(*ledger.Alert) bool { return true }, nil},
 			{
-				"reopened", alert.Change{Status: new(ledger.New)},
+				"reopened",
+				alert.Change{Status: new(ledger.New)},
 				func(a *ledger.Alert) bool { return a.Status == ledger.New && a.Reason == "" && a.Reopened == 0 },
 				[]ledger.Step{{Action: "reopened", From: ledger.Dismissed, To: ledger.New}},
 			},

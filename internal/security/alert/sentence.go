@@ -165,8 +165,8 @@ func tellFolding(a *ledger.Alert) []string {
 // tellObservation says what was seen, when, and what matched.
 func tellObservation(o *Observation) string {
 	var b strings.Builder
-	switch {
-	case o.Event == "":
+	switch o.Event {
+	case "":
 		fmt.Fprintf(&b, "Found by the hub itself, at %s", stamp(o.Time))
 	default:
 		fmt.Fprintf(&b, "Event %s (%s) in security message %d, at %s", quote(o.Event), word(o.Name), o.Sequence, stamp(o.Time))

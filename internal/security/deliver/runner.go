@@ -134,8 +134,10 @@ func (r *Runner) Status() Status {
 // it returns. A failing receiver is tried at once.
 func (r *Runner) Replay(ctx context.Context, after uint64) error {
 	if head := r.ledger.Store().FeedHead(); after > head {
-		return &tvilling.Error{Code: tvilling.InvalidArgument, Op: "replay", Subject: r.opt.Name,
-			Message: fmt.Sprintf("The feed has not come to %d; its newest entry is %d.", after, head)}
+		return &tvilling.Error{
+			Code: tvilling.InvalidArgument, Op: "replay", Subject: r.opt.Name,
+			Message: fmt.Sprintf("The feed has not come to %d; its newest entry is %d.", after, head),
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

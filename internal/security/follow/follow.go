@@ -135,7 +135,7 @@ func (f *Follower) Progress() Progress {
 
 // Run follows the journal until ctx ends or the work cannot go on.
 func (f *Follower) Run(ctx context.Context) {
-	if err := f.run(ctx); err != nil && ctx.Err() == nil {
+	if err := f.run(ctx); ctx.Err() == nil { // it ends with an error only
 		f.opt.Fatal(err)
 	}
 }
@@ -177,7 +177,7 @@ func (f *Follower) run(ctx context.Context) error {
 
 // wait returns when there are changes to read, some time after the first.
 func (f *Follower) wait(ctx context.Context) error {
-	for range f.opt.Journal.Read(ctx, f.read.Load(), true) {
+	for range f.opt.Journal.Read(ctx, f.read.Load(), true) { //nolint:errcheck // what there is will be read again
 		break
 	}
 	select {

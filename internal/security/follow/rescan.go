@@ -37,7 +37,7 @@ func (f *Follower) unfinished(ctx context.Context) (*rescan, error) {
 	}
 	r := new(rescan)
 	if json.Unmarshal(b, r) != nil {
-		return &rescan{Until: f.opt.Journal.Head()}, nil // from the beginning
+		r = &rescan{Until: f.opt.Journal.Head()} // from the beginning
 	}
 	return r, nil
 }

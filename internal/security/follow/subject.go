@@ -62,6 +62,7 @@ func (f *Follower) add(ctx context.Context, s *subject, e state.Entry, err error
 		s.device = rec
 	case f.opt.Module:
 		s.twin, s.unreadable = e.Twin, e.Twin == nil
+	default: // a module of the application
 	}
 	marks, err := f.opt.Registry.Fingerprints(rec)
 	switch {

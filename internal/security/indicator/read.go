@@ -72,8 +72,10 @@ func Read(r io.Reader) (*Set, Report, error) {
 			return nil, b.report, fmt.Errorf("read line %d of the list: %w", b.report.Lines, err)
 		}
 		if b.report.Entries > MaxEntries || len(b.names) > math.MaxUint32/2 {
-			return nil, b.report, &tvilling.Error{Code: tvilling.TooLarge, Op: "read indicators",
-				Message: fmt.Sprintf("The list has more than %d entries; split it.", MaxEntries)}
+			return nil, b.report, &tvilling.Error{
+				Code: tvilling.TooLarge, Op: "read indicators",
+				Message: fmt.Sprintf("The list has more than %d entries; split it.", MaxEntries),
+			}
 		}
 	}
 	return b.set(), b.report, nil

@@ -295,19 +295,19 @@ func TestFullDiskWaits(t *testing.T) {
 		s, stop := w.run()
 		defer stop()
 		w.send(body(started("e1", "/tmp/m", "xmrig")))
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if s.Stats().Cursor != 0 || len(w.alerts()) != 0 {
 			t.Error("something was concluded while nothing could be kept")
 		}
 		w.mu.Lock()
 		w.full = false
 		w.mu.Unlock()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if s.Stats().Cursor != 0 {
 			t.Error("the cursor moved though it could not be kept")
 		}
 		w.store.fail(nil)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if got, want := w.alerts(), []string{"IoT_Miner /tmp/m 1"}; !equal(got, want) {
 			t.Errorf("alerts = %q, want %q", got, want)
 		}

@@ -23,7 +23,7 @@ func (s *Service) round(ctx context.Context, batch []*event.Message) error {
 	known := make([][]bool, len(batch))
 	registered := make([]bool, len(batch))
 	for i, m := range batch {
-		err := s.insist(ctx, "events not kept; trying again", func() (err error) {
+		err := s.insist(ctx, "keep events", func() (err error) {
 			known[i], err = s.opt.Events.Append(ctx, m)
 			return err
 		})
@@ -42,7 +42,7 @@ func (s *Service) round(ctx context.Context, batch []*event.Message) error {
 	if last <= cursor {
 		return nil // the events were missing, not the conclusions
 	}
-	err := s.insist(ctx, "alerts not committed; trying again", func() error {
+	err := s.insist(ctx, "commit alerts", func() error {
 		return s.opt.Ledger.Do(ctx, func(tx *ledger.Tx) error {
 			for i, m := range batch {
 				if m.Sequence <= cursor || !registered[i] {
@@ -133,7 +133,7 @@ func (s *Service) tick(ctx context.Context) error {
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		err = s.insist(ctx, "devices not looked at; trying again", func() error {
+		err = s.insist(ctx, "look at devices", func() error {
 			return s.opt.Ledger.Do(ctx, func(tx *ledger.Tx) error {
 				for _, id := range due {
 					if known, err := s.opt.Directory.Registered(ctx, id); err != nil {
@@ -185,7 +185,7 @@ func (s *Service) insist(ctx context.Context, what string, try func() error) err
 		if err == nil || tvilling.CodeOf(err) != tvilling.Unavailable {
 			return err
 		}
-		s.opt.Logger.ErrorContext(ctx, what, "error", err, "wait", wait)
+		s.opt.Logger.ErrorContext(ctx, "not done; trying again", "what", what, "error", err, "wait", wait)
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:

@@ -227,8 +227,8 @@ func (sl *slot) wait() *event.Message {
 
 // ended tells an error of the end from others.
 func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }

@@ -39,9 +39,15 @@ var operators = []struct {
 	op   operator
 	word bool
 }{
-	{"<=", lessOrEqual, false}, {">=", greaterOrEqual, false}, {"!=", unequal, false},
-	{"==", equal, false}, {"=", equal, false}, {"<", less, false}, {">", greater, false},
-	{"contains", contains, true}, {"startswith", startsWith, true},
+	{"<=", lessOrEqual, false},
+	{">=", greaterOrEqual, false},
+	{"!=", unequal, false},
+	{"==", equal, false},
+	{"=", equal, false},
+	{"<", less, false},
+	{">", greater, false},
+	{"contains", contains, true},
+	{"startswith", startsWith, true},
 }
 
 // Predicate is a condition on an item of a payload.
@@ -148,6 +154,7 @@ func (p *Predicate) Holds(it event.Item) bool {
 		return strings.Contains(strings.ToLower(v.Text), p.lower)
 	case startsWith:
 		return strings.HasPrefix(strings.ToLower(v.Text), p.lower)
+	default: // the others compare
 	}
 	c := strings.Compare(v.Text, p.text)
 	if v.IsNumber && p.isNumber {

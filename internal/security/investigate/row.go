@@ -106,8 +106,9 @@ func details(item json.RawMessage, e *event.Event) (string, error) {
 		}
 	}
 	tail, err := json.Marshal(struct {
-		TimestampLocal, EventId string //nolint:revive // names on the wire
-	}{e.Local, e.ID})
+		TimestampLocal string
+		EventID        string `json:"EventId"`
+	}{TimestampLocal: e.Local, EventID: e.ID})
 	if err != nil {
 		return "", fmt.Errorf("encode event: %w", err)
 	}

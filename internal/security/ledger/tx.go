@@ -14,7 +14,7 @@ import (
 // returns, for one goroutine. Records it hands out are the transaction's own:
 // they may be changed, and count once they are put.
 type Tx struct {
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // a transaction lives within one call of Do, and its context with it
 	store Store
 	now   time.Time
 

@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// Member is the root member of the twin that holds a posture, Actor who
-	// writes it.
+	// Member is the root member of the twin that holds a posture.
 	Member = "security"
-	Actor  = "hub:security"
+	// Actor is who writes it.
+	Actor = "hub:security"
 
 	// batch bounds the twins that are written at a time.
 	batch = 128

@@ -235,13 +235,12 @@ func digits(b []byte) int {
 }
 
 // word reads true, false or null.
-func (s *scanner) word(w string) bool {
+func (s *scanner) word(w string) {
 	if !strings.HasPrefix(s.text[s.i:], w) {
 		s.malformed("a value is missing or wrong")
-		return false
+		return
 	}
 	s.i += len(w)
-	return true
 }
 
 // skip goes over any value.

@@ -91,13 +91,13 @@ func parseCondition(text string, names []string) (*clause, error) {
 
 func (p *parser) lex(text string) error {
 	for i := 0; i < len(text); {
-		switch c := text[i]; {
-		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+		switch c := text[i]; c {
+		case ' ', '\t', '\n', '\r':
 			i++
-		case c == '(' || c == ')':
+		case '(', ')':
 			p.tokens = append(p.tokens, text[i:i+1])
 			i++
-		case c == '|':
+		case '|':
 			what := "a pipe"
 			if f := strings.FieldsFunc(text[i+1:], func(r rune) bool { return r == ' ' || r == '(' }); len(f) > 0 {
 				what = "| " + f[0]

@@ -154,7 +154,7 @@ func parseRecord(t *testing.T, s string) record {
 		if !ok || !slices.Contains(fields, name) {
 			t.Fatalf("%q is no record", s)
 		}
-		value, after := rest, ""
+		var value, after string
 		if q, err := strconv.QuotedPrefix(rest); err == nil {
 			if value, err = strconv.Unquote(q); err != nil {
 				t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 func parseAll(tb testing.TB, text string) []*sigma.Rule {
 	tb.Helper()
 	var rules []*sigma.Rule
-	for _, one := range strings.Split(text, "---\n") {
+	for one := range strings.SplitSeq(text, "---\n") {
 		if strings.TrimSpace(one) == "" {
 			continue
 		}

@@ -75,15 +75,6 @@ func (p pattern) text() (string, bool) {
 	}
 }
 
-func (p pattern) has(k tokenKind) bool {
-	for _, t := range p {
-		if t.kind == k {
-			return true
-		}
-	}
-	return false
-}
-
 func (p pattern) wildcards() int {
 	n := 0
 	for _, t := range p {

@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -216,10 +217,8 @@ func oneOf(n *Node, key string, values []string, p *problems) string {
 	if s == "" {
 		return ""
 	}
-	for _, v := range values {
-		if v == s {
-			return s
-		}
+	if slices.Contains(values, s) {
+		return s
 	}
 	p.at(n.Get(key), key, "%s is %s; it is one of %s.", key, show(s), strings.Join(values, ", "))
 	return ""

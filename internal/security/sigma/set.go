@@ -116,8 +116,10 @@ func Compile(rules []*Rule, o Options) (*Set, error) {
 		memo += len(out.selections)
 		c.set.rules = append(c.set.rules, out)
 		if c.literalBytes > MaxLiteralBytes {
-			return nil, &tvilling.Error{Code: tvilling.TooLarge, Op: "compile rules", Subject: r.Title,
-				Message: fmt.Sprintf("The texts that the rules look for have more than %d bytes together.", MaxLiteralBytes)}
+			return nil, &tvilling.Error{
+				Code: tvilling.TooLarge, Op: "compile rules", Subject: r.Title,
+				Message: fmt.Sprintf("The texts that the rules look for have more than %d bytes together.", MaxLiteralBytes),
+			}
 		}
 	}
 	c.finish()

@@ -16,7 +16,8 @@ import (
 const (
 	// AgentID and AgentVersion stand in messages that the hub makes where those
 	// of an agent would.
-	AgentID      = "7c0f0c0d-76a1-4f0e-9b0b-746877726874"
+	AgentID = "7c0f0c0d-76a1-4f0e-9b0b-746877726874"
+	// AgentVersion is the version of the hub as an agent.
 	AgentVersion = "hub"
 
 	// startTime and endTime are the members of ExtraDetails that say when the

@@ -285,7 +285,7 @@ func TestDamageAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp("", "eventdb")
+		dir, err := os.MkdirTemp("", "eventdb") //nolint:usetesting // one for each run of the property
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -149,7 +149,7 @@ func (m *model) drawQuery(t *rapid.T, now time.Time) event.Query {
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		root, err := os.MkdirTemp("", "eventdb")
+		root, err := os.MkdirTemp("", "eventdb") //nolint:usetesting // one for each run of the property
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package eventdb
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"zombiezen.com/go/sqlite"
@@ -83,9 +84,9 @@ func (l *pool) run(ctx context.Context, conn *sqlite.Conn, f func(*sqlite.Conn) 
 func (l *pool) take(p *partition) *sqlite.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := len(l.idle) - 1; i >= 0; i-- {
-		if l.idle[i].p == p {
-			conn := l.idle[i].conn
+	for i, v := range slices.Backward(l.idle) {
+		if v.p == p {
+			conn := v.conn
 			l.idle = append(l.idle[:i], l.idle[i+1:]...)
 			return conn
 		}

@@ -26,7 +26,7 @@ func testFeed(t *testing.T, setup func(testing.TB) Factory) {
 	for _, after := range []uint64{1400, 5000, 1 << 63, 1<<64 - 1} {
 		want(t, fmt.Sprint("Feed after ", after), collect(t, "Feed", s.Feed(ctx, after)), nil, nil)
 	}
-	for range s.Feed(ctx, 0) {
+	for range s.Feed(ctx, 0) { //nolint:errcheck // how it ends is what is tried
 		break // which must be heeded
 	}
 	if got := s.FeedHead(); got != 2*total {
@@ -145,12 +145,12 @@ func refusals(ctx context.Context, s ledger.Store) map[string]error {
 	_, out["Value"] = s.Value(ctx, "x")
 	_, out["Alert"] = s.Alert(ctx, "x")
 	_, out["Newest"] = s.Newest(ctx, ledger.Key{})
-	for _, out["Alerts"] = range s.Alerts(ctx, ledger.AlertFilter{}, "") { //nolint:revive // the error is all that is wanted
+	for _, out["Alerts"] = range s.Alerts(ctx, ledger.AlertFilter{}, "") {
 	}
 	_, out["AlertGroups"] = s.AlertGroups(ctx, ledger.AlertFilter{}, nil)
 	_, out["History"] = s.History(ctx, "x")
 	_, out["Recommendation"] = s.Recommendation(ctx, "d", "x")
-	for _, out["Recommendations"] = range s.Recommendations(ctx, ledger.RecommendationFilter{}, "", "") { //nolint:revive // the error is all that is wanted
+	for _, out["Recommendations"] = range s.Recommendations(ctx, ledger.RecommendationFilter{}, "", "") {
 	}
 	_, out["RecommendationGroups"] = s.RecommendationGroups(ctx, ledger.RecommendationFilter{}, nil)
 	_, out["Device"] = s.Device(ctx, "d")
@@ -158,7 +158,7 @@ func refusals(ctx context.Context, s ledger.Store) map[string]error {
 	_, out["Postures"] = s.Postures(ctx, 1)
 	_, out["Sharing"] = s.Sharing(ctx, ledger.Credential{Fingerprints: [][]byte{{1}}}, 1)
 	_, out["Fingerprints"] = s.Fingerprints(ctx, tvilling.Device("d"))
-	for _, out["Feed"] = range s.Feed(ctx, 0) { //nolint:revive // the error is all that is wanted
+	for _, out["Feed"] = range s.Feed(ctx, 0) {
 	}
 	_, out["Trim"] = s.Trim(ctx, 0, at(0))
 	return out

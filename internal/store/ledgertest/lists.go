@@ -74,7 +74,7 @@ func testAlertAfter(t *testing.T, setup func(testing.TB) Factory) {
 		wantCode(t, "Alerts after one that is not there", err, tvilling.InvalidArgument)
 	}
 	n := 0
-	for range s.Alerts(t.Context(), ledger.AlertFilter{}, "") {
+	for range s.Alerts(t.Context(), ledger.AlertFilter{}, "") { //nolint:errcheck // how it ends is what is tried
 		if n++; n == 2 {
 			break // which must be heeded
 		}
@@ -98,12 +98,14 @@ func testAlertFilters(t *testing.T, setup func(testing.TB) Factory) {
 		{"type", ledger.AlertFilter{Type: "IoT_Type1"}, func(a *ledger.Alert) bool { return a.Type == "IoT_Type1" }},
 		{"owner", ledger.AlertFilter{Owner: "ann"}, func(a *ledger.Alert) bool { return a.Owner == "ann" }},
 		{
-			"severities", ledger.AlertFilter{Severity: []ledger.Severity{ledger.High, ledger.Low, ledger.High}},
+			"severities",
+			ledger.AlertFilter{Severity: []ledger.Severity{ledger.High, ledger.Low, ledger.High}},
 			func(a *ledger.Alert) bool { return a.Severity == ledger.High || a.Severity == ledger.Low },
 		},
 		{"statuses", ledger.AlertFilter{Status: []ledger.Status{ledger.Resolved, ledger.New}}, func(a *ledger.Alert) bool { return a.Status == ledger.Resolved || a.Status == ledger.New }},
 		{
-			"type, status and severity", ledger.AlertFilter{Type: "IoT_Type0", Status: []ledger.Status{ledger.New}, Severity: []ledger.Severity{ledger.Medium}},
+			"type, status and severity",
+			ledger.AlertFilter{Type: "IoT_Type0", Status: []ledger.Status{ledger.New}, Severity: []ledger.Severity{ledger.Medium}},
 			func(a *ledger.Alert) bool {
 				return a.Type == "IoT_Type0" && a.Status == ledger.New && a.Severity == ledger.Medium
 			},
@@ -243,8 +245,16 @@ func testRecommendations(t *testing.T, setup func(testing.TB) Factory) {
 	slices.SortFunc(shuffled, func(x, y *ledger.Recommendation) int { return int(x.Version*7%5) - int(y.Version*7%5) })
 	commit(t, s, &ledger.Batch{Recommendations: shuffled})
 	for _, f := range []ledger.RecommendationFilter{
-		{}, {Device: "device-007"}, {Type: "b"}, {Device: "x", Type: "a"}, {State: ledger.Active}, {State: ledger.Mended, Severity: []ledger.Severity{ledger.High, ledger.Low}},
-		{Severity: []ledger.Severity{ledger.Medium}}, {Type: "a", State: ledger.Active}, {Type: "a", Severity: []ledger.Severity{ledger.Low, ledger.Medium}}, {Device: "none"},
+		{},
+		{Device: "device-007"},
+		{Type: "b"},
+		{Device: "x", Type: "a"},
+		{State: ledger.Active},
+		{State: ledger.Mended, Severity: []ledger.Severity{ledger.High, ledger.Low}},
+		{Severity: []ledger.Severity{ledger.Medium}},
+		{Type: "a", State: ledger.Active},
+		{Type: "a", Severity: []ledger.Severity{ledger.Low, ledger.Medium}},
+		{Device: "none"},
 	} {
 		for _, after := range []struct{ device, typ string }{{}, {"device-007", "b"}, {"device-007", "a"}, {"device-007", ""}, {"device-100", "zzz"}, {"x", "a"}} {
 			var list []*ledger.Recommendation
@@ -259,7 +269,7 @@ func testRecommendations(t *testing.T, setup func(testing.TB) Factory) {
 			want(t, fmt.Sprintf("Recommendations(%+v) after %v", f, after), got, nil, list)
 		}
 	}
-	for range s.Recommendations(ctx, ledger.RecommendationFilter{}, "", "") {
+	for range s.Recommendations(ctx, ledger.RecommendationFilter{}, "", "") { //nolint:errcheck // how it ends is what is tried
 		break // which must be heeded
 	}
 }

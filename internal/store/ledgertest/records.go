@@ -99,7 +99,10 @@ func testLastPutCounts(t *testing.T, setup func(testing.TB) Factory) {
 		got, err := s.Alert(ctx, a.ID)
 		want(t, "Alert", got, err, a)
 		for _, f := range []ledger.AlertFilter{
-			{Status: []ledger.Status{a.Status}}, {Severity: []ledger.Severity{a.Severity}}, {From: a.Last}, {Type: a.Type, Status: []ledger.Status{a.Status}},
+			{Status: []ledger.Status{a.Status}},
+			{Severity: []ledger.Severity{a.Severity}},
+			{From: a.Last},
+			{Type: a.Type, Status: []ledger.Status{a.Status}},
 			{Device: a.Device, Severity: []ledger.Severity{a.Severity}},
 		} {
 			want(t, fmt.Sprintf("Alerts(%+v)", f), alertIDs(t, s, f, ""), nil, []string{a.ID})
@@ -136,8 +139,12 @@ func testDevices(t *testing.T, setup func(testing.TB) Factory) {
 		now, limit int
 		want       []tvilling.DeviceID
 	}{
-		{-1, 10, nil}, {0, 10, []tvilling.DeviceID{"d", "e"}}, {0, 1, []tvilling.DeviceID{"d"}},
-		{15, 10, []tvilling.DeviceID{"d", "e", "b", "c"}}, {100, 10, []tvilling.DeviceID{"d", "e", "b", "c", "a"}}, {100, 0, nil},
+		{-1, 10, nil},
+		{0, 10, []tvilling.DeviceID{"d", "e"}},
+		{0, 1, []tvilling.DeviceID{"d"}},
+		{15, 10, []tvilling.DeviceID{"d", "e", "b", "c"}},
+		{100, 10, []tvilling.DeviceID{"d", "e", "b", "c", "a"}},
+		{100, 0, nil},
 	} {
 		got, err := s.Due(ctx, at(test.now), test.limit)
 		want(t, fmt.Sprintf("Due(%d, %d)", test.now, test.limit), got, err, test.want)
@@ -216,8 +223,10 @@ func testCredentials(t *testing.T, setup func(testing.TB) Factory) {
 		return list
 	}
 	commit(t, s, &ledger.Batch{Credentials: []ledger.Credential{
-		{ID: id("c", ""), Fingerprints: k("two", "one", "two")}, {ID: id("b", "m"), Fingerprints: k("one")},
-		{ID: id("b", ""), Fingerprints: k("two")}, {ID: id("a", ""), Fingerprints: k("three", "one\x00")},
+		{ID: id("c", ""), Fingerprints: k("two", "one", "two")},
+		{ID: id("b", "m"), Fingerprints: k("one")},
+		{ID: id("b", ""), Fingerprints: k("two")},
+		{ID: id("a", ""), Fingerprints: k("three", "one\x00")},
 	}})
 	sharing := func(limit int, of tvilling.Identity, fingerprints ...string) []tvilling.Identity {
 		t.Helper()

@@ -33,7 +33,8 @@ func recommendationKey(d tvilling.DeviceID, typ string) key {
 // appendRecommendation appends the stored value of a recommendation.
 func appendRecommendation(dst []byte, c *ledger.Recommendation) []byte {
 	start := len(dst)
-	b := append(dst, formatFirst, byte(c.Severity), byte(stateNumber(c.State)))
+	b := dst
+	b = append(b, formatFirst, byte(c.Severity), byte(stateNumber(c.State)))
 	b = appendString(b, c.Details)
 	b = appendString(b, c.Module)
 	b = appendString(b, c.Patch)
@@ -73,7 +74,8 @@ func appendDevice(dst []byte, d *ledger.Device) []byte {
 	if d.Gone {
 		flags |= flagGone
 	}
-	b := append(dst, formatFirst, flags)
+	b := dst
+	b = append(b, formatFirst, flags)
 	b = appendTime(b, d.LastSeen)
 	b = appendString(b, d.AgentID)
 	b = appendString(b, d.AgentVersion)
@@ -128,7 +130,8 @@ func feedKey(sequence uint64) key { return key{kind: kindFeed, number: sequence}
 // appendEntry appends the stored value of an entry of the feed.
 func appendEntry(dst []byte, e *ledger.Entry) []byte {
 	start := len(dst)
-	b := append(dst, formatFirst)
+	b := dst
+	b = append(b, formatFirst)
 	b = appendTime(b, e.Time)
 	b = appendString(b, e.Subject)
 	b = appendString(b, e.ID)

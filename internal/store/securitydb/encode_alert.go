@@ -46,7 +46,8 @@ func alertKey(id string) key { return key{kind: kindAlert, a: id} }
 // appendAlert appends the stored value of an alert.
 func appendAlert(dst []byte, a *ledger.Alert) []byte {
 	start := len(dst)
-	b := append(dst, formatFirst)
+	b := dst
+	b = append(b, formatFirst)
 	b = appendString(b, a.Device)
 	b = appendString(b, a.Type)
 	b = appendString(b, a.Cause)
@@ -147,7 +148,8 @@ func stepKey(alert string, sequence uint64) key {
 // appendStep appends the stored value of a line of an alert's history.
 func appendStep(dst []byte, s *ledger.Step) []byte {
 	start := len(dst)
-	b := append(dst, formatFirst)
+	b := dst
+	b = append(b, formatFirst)
 	b = appendTime(b, s.Time)
 	b = appendString(b, s.Actor)
 	b = appendString(b, s.Action)

@@ -49,8 +49,11 @@ func alertColumns() []groupColumn {
 	// Division rounds towards zero, days begin before.
 	day := fmt.Sprintf("(last - ((last %% %[1]d) + %[1]d) %% %[1]d) / %[1]d", nanosPerDay)
 	return []groupColumn{
-		{"device", "device", asText}, {"type", "type", asText}, {"severity", "severity", asSeverity},
-		{"status", "status", named(statuses)}, {"day", day, asDay},
+		{"device", "device", asText},
+		{"type", "type", asText},
+		{"severity", "severity", asSeverity},
+		{"status", "status", named(statuses)},
+		{"day", day, asDay},
 	}
 }
 

@@ -11,10 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/security/ledger"

@@ -87,7 +87,8 @@ var keyTexts = sync.Pool{New: func() any { return new([512]byte) }}
 // checksum returns the CRC-32C of a value under its key.
 func (k key) checksum(value []byte) uint32 {
 	text := keyTexts.Get().(*[512]byte)
-	b := append(text[:0], byte(k.kind))
+	b := text[:0]
+	b = append(b, byte(k.kind))
 	b = append(b, k.a...)
 	b = append(b, 0)
 	b = append(b, k.b...)
