@@ -182,8 +182,8 @@ func checkEvents(ctx context.Context, t *testing.T, c *client.Client) {
 	if _, err := c.ExportEvents(ctx, client.EventFilter{Names: []string{"Login"}}, client.JSONLines, &lines); err != nil {
 		t.Fatal(err)
 	}
-	var row struct{ DeviceId, EventDetails string } //nolint:revive // names on the wire
-	if err := json.Unmarshal(lines.Bytes(), &row); err != nil || row.DeviceId != "d1" || !json.Valid([]byte(row.EventDetails)) {
+	var row struct{ DeviceID, EventDetails string } // names match in any case
+	if err := json.Unmarshal(lines.Bytes(), &row); err != nil || row.DeviceID != "d1" || !json.Valid([]byte(row.EventDetails)) {
 		t.Errorf("jsonl: %s, %v", &lines, err)
 	}
 	var letters []string

@@ -84,11 +84,6 @@ func Find(name string) (Attack, bool) {
 	return Attack{}, false
 }
 
-func (a Attack) also(names ...string) Attack {
-	a.Also = names
-	return a
-}
-
 // Catalogue returns all attacks, those on one device by what it does first.
 func Catalogue() []Attack {
 	var all []Attack

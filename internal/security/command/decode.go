@@ -47,7 +47,7 @@ func number(b *strings.Builder, s string, i, most, base int) int {
 		n++
 	}
 	if v, err := strconv.ParseUint(s[i:n], base, 16); err == nil {
-		b.WriteByte(byte(v)) //nolint:gosec // an octal escape may be beyond 255 and wraps, as in a shell
+		b.WriteByte(byte(v)) // an octal escape may be beyond 255 and wraps, as in a shell
 	}
 	return n - 1
 }

@@ -124,7 +124,7 @@ func (l *lexer) redirectAt(i int) string {
 	for l.at(j) >= '0' && l.at(j) <= '9' {
 		j++
 	}
-	k := j
+	var k int
 	switch c := l.at(j); {
 	case c == '&' && l.at(j+1) == '>' && i == j:
 		k = j + 2

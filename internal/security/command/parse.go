@@ -122,8 +122,9 @@ func (p *parser) rest(c *pending, after []token) bool {
 // expanded returns the words of {a,b,c}, which droppers write where a blank is
 // not allowed.
 func expanded(t token) []token {
-	inner, ok := strings.CutPrefix(t.text, "{")
-	if inner, ok = strings.CutSuffix(inner, "}"); !ok || t.quoted || !strings.Contains(inner, ",") {
+	inner, opened := strings.CutPrefix(t.text, "{")
+	inner, closed := strings.CutSuffix(inner, "}")
+	if !opened || !closed || t.quoted || !strings.Contains(inner, ",") {
 		return nil
 	}
 	var words []token
@@ -215,7 +216,8 @@ func (p *parser) command(c *pending) {
 		p.substituted(c.words[1].subs, name)
 	case strings.ContainsAny(c.words[0].text, " \t\n") && c.words[0].quoted:
 		p.script(c.words[0].text, p.depth+1)
-	case interpreter(name) && p.interpreted(c, name):
+	case interpreter(name):
+		p.interpreted(c, name)
 	default:
 		p.others(c, name)
 	}
@@ -312,24 +314,23 @@ func (p *parser) shell(c *pending, name string) bool {
 }
 
 // interpreted handles interpreters that are not shells.
-func (p *parser) interpreted(c *pending, name string) bool {
+func (p *parser) interpreted(c *pending, name string) {
 	for i := 1; i < len(c.words); i++ {
 		w := c.words[i]
 		if system(w.text) {
 			c.words = c.words[i:]
 			p.add(c)
-			return true
+			return
 		}
 		if len(w.subs) > 0 && (w.only || strings.Trim(c.src[w.start:w.end], `"`) == w.text && len(w.subs) == 1) {
 			p.substituted(w.subs, name)
-			return true
+			return
 		}
 		if !strings.HasPrefix(w.text, "-") {
 			break
 		}
 	}
 	p.raw(c, name)
-	return true
 }
 
 // runScript opens up the script that name runs.

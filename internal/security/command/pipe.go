@@ -74,11 +74,8 @@ func (p *parser) kept(s *simple, text string) {
 	if s.name() == "tee" {
 		files = s.words[1:]
 	}
-	for _, f := range files {
-		if starts.MatchString(f) {
-			p.code("crontab", text)
-			return
-		}
+	if slices.ContainsFunc(files, starts.MatchString) {
+		p.code("crontab", text)
 	}
 }
 

@@ -1,6 +1,9 @@
 package command
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // shells run a script that is given by -c, by a file or on standard input.
 var shells = set("sh bash dash ash zsh ksh ksh93 mksh pdksh csh tcsh fish hush rbash yash")
@@ -28,12 +31,7 @@ func set(words string) map[string]bool {
 // without a version (python3.11).
 func interpreter(name string) bool {
 	name = strings.TrimRight(name, "0123456789.-")
-	for _, i := range interpreters {
-		if name == i {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(interpreters, name)
 }
 
 // shellName returns the name of a program, without the sign of a login shell.

@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// fetchers are programs that bring a file from elsewhere.
-var fetchers = set("curl", "wget", "wget2", "aria2c", "axel", "fetch", "ftpget", "tftp", "scp", "lwp-download")
-
 // fetch notes what a program that fetches saves. It reports whether it writes
 // what it fetches to its standard output.
 func (d *deeds) fetch(name string, args []string) (stdout bool) {

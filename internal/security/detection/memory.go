@@ -16,7 +16,7 @@ type reader struct {
 }
 
 // open returns a reader of a memory of the given form; bad if it is another.
-func open(memory []byte, form byte) *reader {
+func open(memory []byte, form byte) *reader { //nolint:unparam // the next form of a memory will be 2
 	r := &reader{b: memory}
 	if r.byte() != form {
 		r.bad = true

@@ -39,7 +39,7 @@ func anyEvent(t *rapid.T, k event.Kind, span int) event.Event {
 		if rapid.IntRange(0, 5).Draw(t, "aggregated") == 0 {
 			extra = event.Details{{Name: "HitCount", Value: wild("hits", "1", "7", "99999999999999999999", "-3")}}
 		}
-		switch k {
+		switch k { //nolint:exhaustive // those that detections look at
 		case event.LoginKind:
 			e.Items = append(e.Items, &event.Login{
 				UserName: wild("user", "root", "pump", ""), UserID: few("uid", "0", "1000", ""), RemoteAddress: wild("address", "192.0.2.1", "192.0.2.2", "", "::1", "?"),

@@ -235,7 +235,7 @@ func TestManyDifferences(t *testing.T) {
 		b.configuration(`{}`, reports(t, nil))
 		all := make(map[string]any)
 		for _, p := range agentconfig.Properties() {
-			switch p.Type {
+			switch p.Type { //nolint:exhaustive // enough to make many
 			case agentconfig.Priority:
 				all[p.Name] = agentconfig.Off
 			case agentconfig.Duration:

@@ -3,6 +3,7 @@ package recommend
 import (
 	"encoding/binary"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/tvilling/tvilling/internal/security/event"
@@ -121,7 +122,7 @@ func items(m *event.Message, e *event.Event) []event.Item {
 	for i := range m.Events {
 		o := &m.Events[i]
 		if o != e && o.ID != e.ID && o.Kind == e.Kind && o.Time.Equal(e.Time) {
-			list = append(list[:len(list):len(list)], o.Items...)
+			list = append(slices.Clip(list), o.Items...)
 		}
 	}
 	return list

@@ -285,16 +285,31 @@ func TestPermissiveFirewallPolicy(t *testing.T) {
 		rules []event.Item
 		want  string
 	}{
-		{"both allow", []event.Item{rule("INPUT", "Allow", 1), rule("OUTPUT", "Allow", 1), rule("FORWARD", "Allow", 1)},
-			`{"policies":[{"chain":"INPUT","action":"Allow","priority":1},{"chain":"OUTPUT","action":"Allow","priority":1}]}`},
-		{"input allows behind rules", []event.Item{rule("INPUT", "Deny", 1, "port=23"), rule("INPUT", "Allow", 2), rule("OUTPUT", "Deny", 1)},
-			`{"policies":[{"chain":"INPUT","action":"Allow","priority":2}]}`},
-		{"in any order", []event.Item{rule("INPUT", "Allow", 3), rule("INPUT", "Deny", 1, "port=23"), rule("INPUT", "Deny", 2, "port=25")},
-			`{"policies":[{"chain":"INPUT","action":"Allow","priority":3}]}`},
-		{"without priorities the last counts", []event.Item{rule("input", "Deny", 0, "port=23"), rule("input", "Allow", 0)},
-			`{"policies":[{"chain":"INPUT","action":"Allow"}]}`},
-		{"any address in other words", []event.Item{rule("INPUT", "Allow", 1, "source=0.0.0.0/0", "protocol=all")},
-			`{"policies":[{"chain":"INPUT","action":"Allow","priority":1}]}`},
+		{
+			"both allow",
+			[]event.Item{rule("INPUT", "Allow", 1), rule("OUTPUT", "Allow", 1), rule("FORWARD", "Allow", 1)},
+			`{"policies":[{"chain":"INPUT","action":"Allow","priority":1},{"chain":"OUTPUT","action":"Allow","priority":1}]}`,
+		},
+		{
+			"input allows behind rules",
+			[]event.Item{rule("INPUT", "Deny", 1, "port=23"), rule("INPUT", "Allow", 2), rule("OUTPUT", "Deny", 1)},
+			`{"policies":[{"chain":"INPUT","action":"Allow","priority":2}]}`,
+		},
+		{
+			"in any order",
+			[]event.Item{rule("INPUT", "Allow", 3), rule("INPUT", "Deny", 1, "port=23"), rule("INPUT", "Deny", 2, "port=25")},
+			`{"policies":[{"chain":"INPUT","action":"Allow","priority":3}]}`,
+		},
+		{
+			"without priorities the last counts",
+			[]event.Item{rule("input", "Deny", 0, "port=23"), rule("input", "Allow", 0)},
+			`{"policies":[{"chain":"INPUT","action":"Allow"}]}`,
+		},
+		{
+			"any address in other words",
+			[]event.Item{rule("INPUT", "Allow", 1, "source=0.0.0.0/0", "protocol=all")},
+			`{"policies":[{"chain":"INPUT","action":"Allow","priority":1}]}`,
+		},
 		{"input denies", []event.Item{rule("INPUT", "Allow", 1, "port=22"), rule("INPUT", "Deny", 2), rule("OUTPUT", "Deny", 1)}, ""},
 		{"forwarding alone allows", []event.Item{rule("FORWARD", "Allow", 1)}, ""},
 		{"the last rule allows one port", []event.Item{rule("INPUT", "Allow", 1, "port=22")}, ""},

@@ -103,8 +103,15 @@ func Parse(name, text string) ([]Case, error) {
 var defaults = map[event.Kind][][2]string{
 	event.ProcessCreateKind: {{"ProcessId", "4711"}, {"ParentProcessId", "812"}, {"UserId", "0"}},
 	event.ConnectionCreateKind: {
-		{"ProcessId", "4711"}, {"Direction", "Out"}, {"Protocol", "tcp"}, {"LocalAddress", "10.20.0.17"}, {"LocalPort", "51514"},
-		{"RemotePort", "443"}, {"RemoteAddress", "10.20.0.1"}, {"UserId", "0"}, {"Executable", "/usr/bin/curl"},
+		{"ProcessId", "4711"},
+		{"Direction", "Out"},
+		{"Protocol", "tcp"},
+		{"LocalAddress", "10.20.0.17"},
+		{"LocalPort", "51514"},
+		{"RemotePort", "443"},
+		{"RemoteAddress", "10.20.0.1"},
+		{"UserId", "0"},
+		{"Executable", "/usr/bin/curl"},
 	},
 	event.LoginKind:             {{"ProcessId", "912"}, {"UserName", "pi"}, {"Operation", "PAM:authentication"}, {"Executable", "/usr/sbin/sshd"}, {"Result", "Success"}},
 	event.HubAuthenticationKind: {{"Reason", "disabled_identity"}, {"Protocol", "mqtt"}, {"RemoteAddress", "10.20.0.17"}},
