@@ -20,12 +20,13 @@ import (
 // a crash must leave what the next recovery needs.
 const lives = 5
 
-// runs is how many crashes a test makes: TVILLING_CRASH_RUNS, or 20.
-func runs(t *testing.T) int {
+// runs is how many crashes a test makes: TVILLING_CRASH_RUNS, or as many as
+// there is time for in every run of the tests.
+func runs(t *testing.T, quick int) int {
 	t.Helper()
 	s := os.Getenv("TVILLING_CRASH_RUNS")
 	if s == "" {
-		return 20
+		return quick
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 {
@@ -53,12 +54,19 @@ func seed(t *testing.T) uint64 {
 // the program as it is shipped, the others to one whose store is busier.
 func TestCrashKill(t *testing.T) {
 	t.Parallel()
+	chains(t, 20, newWorkers, processes(t, 60*time.Millisecond))
+}
+
+// processes returns what makes the hub of a directory, as a process. At times
+// it is killed within so long after its start, too.
+func processes(t *testing.T, early time.Duration) func(*testing.T, int, *rand.Rand) hub {
+	t.Helper()
 	bin := build(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	chains(t, func(t *testing.T, i int, random *rand.Rand) hub {
+	return func(t *testing.T, i int, random *rand.Rand) hub {
 		p := &process{dir: filepath.Join(t.TempDir(), "data")}
 		p.argv = []string{bin, "serve", "--data", p.dir, "--mqtt", "127.0.0.1:0", "--https", "127.0.0.1:0", "--admin", "127.0.0.1:0"}
 		if i%2 == 1 {
@@ -68,40 +76,50 @@ func TestCrashKill(t *testing.T) {
 		p.unready = func() (time.Duration, bool) {
 			first := !started
 			started = true
-			return time.Duration(random.Int64N(int64(60 * time.Millisecond))), !first && random.IntN(3) == 0
+			return time.Duration(random.Int64N(int64(early))), !first && random.IntN(3) == 0
 		}
 		return p
-	})
+	}
 }
 
 // TestCrashPower cuts the power of a hub's disk: of what was not synced, some
 // sectors, sizes and names are there and some are not.
 func TestCrashPower(t *testing.T) {
 	t.Parallel()
-	chains(t, func(t *testing.T, _ int, random *rand.Rand) hub {
-		return &powered{dir: filepath.Join(t.TempDir(), "data"), disk: faultfs.New(), random: random}
-	})
+	chains(t, 20, newWorkers, powers)
+}
+
+func powers(t *testing.T, _ int, random *rand.Rand) hub {
+	return &powered{dir: filepath.Join(t.TempDir(), "data"), disk: faultfs.New(), random: random}
+}
+
+// crew is who works on a hub and looks after it.
+type crew interface {
+	setUp(l *life)
+	verify(l *life)
+	list() []worker
+	// most is how many acknowledgements there are at most before the crash.
+	most() float64
 }
 
 // chains runs directories through their lives, one directory after another.
-func chains(t *testing.T, fresh func(t *testing.T, i int, random *rand.Rand) hub) {
+func chains(t *testing.T, quick int, staff func(*rand.Rand) crew, fresh func(t *testing.T, i int, random *rand.Rand) hub) {
 	t.Helper()
-	n, first := runs(t), seed(t)
+	n, first := runs(t, quick), seed(t)
 	for i := 0; i*lives < n; i++ {
 		// Each directory has a seed of its own, so that one can be run alone.
 		s := first + uint64(i)
 		t.Run("seed "+strconv.FormatUint(s, 10), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(s, 0))
-			chain(t, fresh(t, i, random), random, min(lives, n-i*lives))
+			chain(t, fresh(t, i, random), staff(random), random, min(lives, n-i*lives))
 		})
 	}
 }
 
 // chain takes one directory through so many crashes, and then through an
 // orderly stop.
-func chain(t *testing.T, h hub, random *rand.Rand, crashes int) {
+func chain(t *testing.T, h hub, w crew, random *rand.Rand, crashes int) {
 	t.Helper()
-	w := newWorkers(random)
 	for n := range crashes + 2 {
 		l := begin(t, h)
 		if n == 0 {
@@ -119,8 +137,8 @@ func chain(t *testing.T, h hub, random *rand.Rand, crashes int) {
 			h.stop(t)
 			continue
 		}
-		// Most crashes come early, some late: after 1 to 3000 acknowledgements.
-		l.left.Store(int64(math.Exp2(random.Float64() * math.Log2(3000))))
+		// Most crashes come early, some late.
+		l.left.Store(int64(math.Exp2(random.Float64() * math.Log2(w.most()))))
 		var wg sync.WaitGroup
 		for _, worker := range w.list() {
 			wg.Go(func() { worker.work(l) })

@@ -17,12 +17,13 @@ type worker interface {
 	verify(l *life)
 }
 
+// workers write all there is to write in a hub.
 type workers struct {
 	all     []worker
 	senders []*sender
 }
 
-func newWorkers(random *rand.Rand) *workers {
+func newWorkers(random *rand.Rand) crew {
 	// Workers run side by side: each has choices of its own.
 	child := func() *rand.Rand { return rand.New(rand.NewPCG(random.Uint64(), 0)) }
 	w := &workers{}
@@ -64,6 +65,8 @@ func name(kind string, i int) tvilling.DeviceID {
 }
 
 func (w *workers) list() []worker { return w.all }
+
+func (w *workers) most() float64 { return 3000 }
 
 func (w *workers) setUp(l *life) {
 	l.t.Helper()
