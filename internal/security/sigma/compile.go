@@ -43,7 +43,9 @@ type ready struct {
 	*value
 	list List
 	alts []alternative
-	need []int32 // texts of which a match of the regular expression contains one
+	// need are lists of texts: a match of the regular expression contains one
+	// of each list. The first is of the longest texts.
+	need [][]int32
 }
 
 // alternative is one text that a value stands for.
@@ -252,8 +254,12 @@ func (c *compiler) test(it *item, values []value, slot int) *test {
 	for i := range values {
 		v := &values[i]
 		r := ready{value: v}
-		for _, n := range v.need {
-			r.need = append(r.need, c.literal(slot, n))
+		for _, texts := range v.need {
+			list := make([]int32, 0, len(texts))
+			for _, n := range texts {
+				list = append(list, c.literal(slot, n))
+			}
+			r.need = append(r.need, list)
 		}
 		for _, p := range v.alts {
 			c.alternatives(&r, it, v, p, slot)

@@ -49,7 +49,7 @@ type value struct {
 	null  bool
 	alts  []pattern
 	regex *regexp.Regexp
-	need  []string // texts of which a match of regex contains one
+	need  [][]string // lists of texts: a match of regex contains one of each
 	net   netip.Prefix
 	num   float64
 	want  bool

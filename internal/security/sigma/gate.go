@@ -81,7 +81,10 @@ func (g *gater) test(t *test) []int32 {
 // literals returns texts of which a match of the value contains one.
 func (r *ready) literals() []int32 {
 	if r.value.regex != nil {
-		return slices.Clone(r.need)
+		if len(r.need) == 0 {
+			return nil
+		}
+		return slices.Clone(r.need[0])
 	}
 	if r.list != nil || r.null {
 		return nil

@@ -195,8 +195,10 @@ func (m *matching) value(t *test, v *ready) int {
 	case textItem:
 		return m.text(t, v)
 	case regexItem:
-		if len(v.need) > 0 && !slices.ContainsFunc(v.need, m.hit) {
-			return -1
+		for _, texts := range v.need {
+			if !slices.ContainsFunc(texts, m.hit) {
+				return -1
+			}
 		}
 	case existsItem:
 		from, to := m.load(t.slot)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -90,13 +91,17 @@ func regexCost(re *syntax.Regexp) int {
 // maxAlternatives bounds the texts of which one is required.
 const maxAlternatives = 64
 
-// required returns texts, folded, of which every value that the expression
-// matches contains at least one; nil if there are none that are easy to see.
-func required(re *syntax.Regexp) []string {
+// maxNeeds bounds the lists of texts that are required.
+const maxNeeds = 4
+
+// required returns lists of texts, folded: every value that the expression
+// matches contains at least one text of each list. The first list is of the
+// longest texts; there is none if none is easy to see.
+func required(re *syntax.Regexp) [][]string {
 	switch re.Op {
 	case syntax.OpLiteral, syntax.OpCharClass:
 		if s, ok := fixed(re); ok {
-			return []string{s}
+			return [][]string{{s}}
 		}
 	case syntax.OpCapture, syntax.OpPlus:
 		return required(re.Sub[0])
@@ -108,11 +113,12 @@ func required(re *syntax.Regexp) []string {
 		var all []string
 		for _, sub := range re.Sub {
 			one := required(sub)
-			if all = append(all, one...); one == nil || len(all) > maxAlternatives {
+			if len(one) == 0 || len(all)+len(one[0]) > maxAlternatives {
 				return nil
 			}
+			all = append(all, one[0]...)
 		}
-		return all
+		return [][]string{all}
 	case syntax.OpConcat:
 		return requiredOfConcat(re.Sub)
 	default:
@@ -120,27 +126,33 @@ func required(re *syntax.Regexp) []string {
 	return nil
 }
 
-// requiredOfConcat takes the part whose shortest text is longest; neighbouring
-// texts count as one.
-func requiredOfConcat(subs []*syntax.Regexp) []string {
-	var best []string
-	offer := func(texts []string) {
-		if shortest(texts) > shortest(best) {
-			best = texts
-		}
-	}
+// requiredOfConcat takes the parts whose shortest texts are longest;
+// neighbouring texts count as one. What is short is in most values anyway.
+func requiredOfConcat(subs []*syntax.Regexp) [][]string {
+	const short = 3
+	var all [][]string
 	run := ""
 	for _, sub := range subs {
 		if s, ok := fixed(sub); ok {
 			run += s
 			continue
 		}
-		offer([]string{run})
+		if run != "" {
+			all = append(all, []string{run})
+		}
 		run = ""
-		offer(required(sub))
+		all = append(all, required(sub)...)
 	}
-	offer([]string{run})
-	return best
+	if run != "" {
+		all = append(all, []string{run})
+	}
+	slices.SortStableFunc(all, func(a, b []string) int { return shortest(b) - shortest(a) })
+	for i := 1; i < len(all); i++ {
+		if i == maxNeeds || shortest(all[i]) < short {
+			return all[:i]
+		}
+	}
+	return all
 }
 
 func shortest(texts []string) int {
