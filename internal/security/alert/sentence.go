@@ -102,7 +102,11 @@ func tell(e *Explanation) []string {
 		out = append(out, fmt.Sprintf("%d. %s", i+1, r))
 	}
 	if e.Rule != nil && len(e.Rule.FalsePositives) > 0 {
-		out = append(out, "It may be harmless: "+strings.Join(e.Rule.FalsePositives, "; ")+".")
+		var harmless []string
+		for _, f := range e.Rule.FalsePositives {
+			harmless = append(harmless, strings.TrimSuffix(f, "."))
+		}
+		out = append(out, "It may be harmless: "+strings.Join(harmless, "; ")+".")
 	}
 	if len(e.Techniques) > 0 {
 		var ids []string
