@@ -193,12 +193,22 @@ func TestDocumentedCommandsRun(t *testing.T) {
 
 // endless reports whether a command line is one that runs until it is stopped.
 func endless(text string) bool {
+	if strings.HasPrefix(text, "tvilling simulate attack") {
+		return false
+	}
 	for _, begin := range []string{"tvilling serve", "tvilling demo", "tvilling simulate", "tvilling twin watch"} {
 		if strings.HasPrefix(text, begin) {
 			return true
 		}
 	}
-	return strings.HasPrefix(text, "tvilling events") && !strings.Contains(text, "--once")
+	switch {
+	case strings.Contains(text, "--once"):
+		return false
+	case strings.HasPrefix(text, "tvilling events"):
+		return !strings.Contains(text, "--security") || strings.Contains(text, "--follow") || strings.Contains(text, "--raw")
+	default:
+		return strings.HasPrefix(text, "tvilling alert watch")
+	}
 }
 
 func mustRun(t *testing.T, l line, data string) {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -142,37 +141,26 @@ func (o *eventSearch) query(cmd *cobra.Command, hub *hubFlags, c *client.Client,
 }
 
 // exports writes an export. One that is not whole is not left in a file.
-func (o *eventSearch) exports(cmd *cobra.Command, c *client.Client, f client.EventFilter) (err error) {
+func (o *eventSearch) exports(cmd *cobra.Command, c *client.Client, f client.EventFilter) error {
 	if err := oneOf("export", []string{o.export}, formats); err != nil {
 		return err
 	}
-	w := safely(cmd.OutOrStdout())
-	if o.output != "" && o.output != "-" {
-		file, err := os.OpenFile(o.output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if errors.Is(err, os.ErrExist) {
-			return usageError{fmt.Errorf("%s is there already; name another file, or remove it", o.output)}
-		}
-		if err != nil {
-			return fmt.Errorf("make the file: %w", err)
-		}
-		defer func() { err = finish(file, err) }()
-		return exportTo(cmd, c, f, o.export, file)
+	if o.output == "" || o.output == "-" {
+		_, err := c.ExportEvents(cmd.Context(), f, o.export, safely(cmd.OutOrStdout()))
+		return err
 	}
-	return exportTo(cmd, c, f, o.export, w)
-}
-
-func exportTo(cmd *cobra.Command, c *client.Client, f client.EventFilter, format string, w io.Writer) error {
-	_, err := c.ExportEvents(cmd.Context(), f, format, w)
-	return err
-}
-
-// finish closes the file of an export, and removes it if it is not whole.
-func finish(file *os.File, err error) error {
-	err = errors.Join(err, file.Close())
+	file, err := os.OpenFile(o.output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return usageError{fmt.Errorf("%s is there already; name another file, or remove it", o.output)}
+	}
 	if err != nil {
-		err = errors.Join(err, os.Remove(file.Name()))
+		return fmt.Errorf("make the file: %w", err)
 	}
-	return err
+	_, err = c.ExportEvents(cmd.Context(), f, o.export, file)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, os.Remove(o.output))
+	}
+	return nil
 }
 
 // printDeadLetters lists what could not be read.
