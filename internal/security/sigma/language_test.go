@@ -100,19 +100,20 @@ func TestLanguage(t *testing.T) {
 }
 
 func languageCase(t *testing.T, body string) {
-	rule := "title: a case\nlogsource: {category: test}\ndetection:\n"
+	var rule strings.Builder
+	rule.WriteString("title: a case\nlogsource: {category: test}\ndetection:\n")
 	var checks []string
 	for line := range strings.Lines(body) {
 		if strings.IndexAny(line, "+-=!") == 0 && len(line) > 1 && line[1] == ' ' || line == "+\n" || line == "-\n" {
 			checks = append(checks, strings.TrimSuffix(line, "\n"))
 		} else if len(checks) == 0 {
-			rule += "  " + line
+			rule.WriteString("  " + line)
 		}
 	}
 	if len(checks) == 0 {
 		t.Fatal("the case checks nothing")
 	}
-	set, err := compile(rule)
+	set, err := compile(rule.String())
 	if want, refused := strings.CutPrefix(checks[0], "! "); refused {
 		if err == nil {
 			t.Fatal("the rule is taken")
