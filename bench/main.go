@@ -91,6 +91,7 @@ func cases() []benchCase {
 		{"idle/mosquitto", "memory of an idle TLS connection with a subscription", runIdleMosquitto},
 		{"query/hub", "a query that has to look at every twin", runQuery},
 		{"security-pipeline/hub", "a backlog of security messages, one of each device: decode, store, detect", runSecurityPipeline},
+		{"security-stages/one-core", "what one step costs, beside encoding/json and rows in SQLite", runSecurityStages},
 		{"security-disk/hub", "disk for each event of the backlog", runSecurityDisk},
 		{"security-memory/hub", "memory for each device whose logins, accounts and ports are known", runSecurityMemory},
 		{"security-latency/hub", "5,000 events a second over MQTT: attack sent to webhook told", runSecurityLatency},
