@@ -238,11 +238,10 @@ type rehearsed struct {
 	Device tvilling.DeviceID `json:"device"`
 	Type   string            `json:"type"`
 	// TookMS is how many milliseconds after the last step the alert was seen.
-	TookMS float64       `json:"tookMilliseconds,omitzero"`
-	Alert  *client.Alert `json:"-"`
-	ID     string        `json:"alert,omitempty"`
-	Status string        `json:"status,omitempty"`
-	Count  int64         `json:"count,omitempty"`
+	TookMS float64 `json:"tookMilliseconds,omitzero"`
+	ID     string  `json:"alert,omitempty"`
+	Status string  `json:"status,omitempty"`
+	Count  int64   `json:"count,omitempty"`
 }
 
 func (p *attackPrinter) sent(a attack.Attack, t *target) error {

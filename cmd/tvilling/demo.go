@@ -161,8 +161,8 @@ What to try next, in another terminal:
   tv security --data "$TVILLING"                                 the fleet's security at a glance
   tv security demo-00001 --data "$TVILLING"                      how a device stands, and why
   tv alert list --data "$TVILLING"
-  tv alert watch --data "$TVILLING"                              see alerts come, while another one is attacked:
-  tv simulate attack --all --device demo-00002 --data "$TVILLING"
+  tv alert watch --data "$TVILLING"                              see alerts come, while another device is attacked:
+  tv simulate attack --all --wait --data "$TVILLING"
   tv alert resolve %[5]s --reason mitigated --data "$TVILLING"
   tv recommendation list --data "$TVILLING"                      what is weak, before something happens
   tv events --security --since 5m --data "$TVILLING"             what the agents told

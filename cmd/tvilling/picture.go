@@ -73,7 +73,7 @@ const lineWidth = 100
 // it can be copied.
 func wrap(w io.Writer, indent, text string) {
 	line, first := indent, true
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if !first && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > lineWidth {
 			fmt.Fprintln(w, line)
 			line, first = indent+"  ", true
