@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,7 +46,11 @@ what to try in another terminal. Everything is removed at the end.`,
 			if o.devices < 1 || o.devices > 1000 {
 				return usageError{errors.New("--devices must be between 1 and 1000; for more, run a hub and \"tvilling simulate\"")}
 			}
-			return runDemo(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			// Who reads no further ("tvilling demo | head") ends it, too; without
+			// this the program would die before it has cleaned up.
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGPIPE)
+			defer stop()
+			return runDemo(ctx, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
