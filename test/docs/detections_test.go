@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ const (
 	document      = "../../docs/detections.md"
 	ruleExamples  = "../../internal/security/rules/testdata"
 	stateExamples = "../../internal/security/detection/testdata"
-	unseenFolder  = "heldout"
+	unseenFolders = "heldout*"
 )
 
 // TestDetections holds the catalogue in docs/detections.md against the
@@ -269,17 +270,35 @@ func measure(t *testing.T, e *detect.Engine) map[string]*result {
 	for _, v := range e.List() {
 		results[v.ID] = &result{}
 	}
-	for _, folder := range []string{".", unseenFolder} {
+	for _, folder := range folders(t) {
 		cases, err := corpus.Read(os.DirFS(ruleExamples), folder)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range cases {
-			results[c.Detection].of(folder == unseenFolder).judge(c.Positive, finds(t, e, c))
+			results[c.Detection].of(folder != ".").judge(c.Positive, finds(t, e, c))
 		}
 		stateful(t, folder, results)
 	}
 	return results
+}
+
+// folders returns the folders of examples, that of the seen ones first.
+func folders(t *testing.T) []string {
+	t.Helper()
+	list := []string{"."}
+	for _, root := range []string{ruleExamples, stateExamples} {
+		unseen, err := filepath.Glob(filepath.Join(root, unseenFolders))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range unseen {
+			if name := filepath.Base(path); !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+	}
+	return list
 }
 
 // finds reports whether the detection of an example finds it.
@@ -314,7 +333,7 @@ func stateful(t *testing.T, folder string, results map[string]*result) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := results[strings.TrimSuffix(filepath.Base(path), ".txt")].of(folder == unseenFolder)
+		s := results[strings.TrimSuffix(filepath.Base(path), ".txt")].of(folder != ".")
 		for line := range strings.Lines(string(b)) {
 			switch {
 			case strings.HasPrefix(line, "positive: "):
