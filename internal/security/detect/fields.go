@@ -121,8 +121,8 @@ func (r *record) Values(id int, dst []string) []string {
 	}
 	switch id {
 	case hosts:
-		if v, ok := r.item.Field(event.CommandLine); ok {
-			return appendHosts(dst, v.Text)
+		if r.commandLine() {
+			return r.line.Hosts(dst)
 		}
 		return dst
 	case hash:
