@@ -21,7 +21,7 @@ func newDetectCommand() *cobra.Command {
 		Long: `See and set what is detected, and add rules of your own, written as Sigma rules.
 A change counts at once, for events that come from then on.`,
 		Example: `  tvilling detect list
-  tvilling detect set brute-force-failed --parameter threshold=20
+  tvilling detect set brute-force-failed --parameter attempts=20
   tvilling detect put own-rule rule.yml`,
 	}
 	hub.add(cmd)
@@ -168,7 +168,7 @@ func newDetectSetCommand(hub *hubFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set ID",
 		Short: "Switch a detection on or off, and set its parameters",
-		Example: `  tvilling detect set brute-force-failed --parameter threshold=20 --parameter window=600
+		Example: `  tvilling detect set brute-force-failed --parameter attempts=20 --parameter window=600
   tvilling detect set port-forwarding --disable`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: hub.completeDetections,
@@ -209,7 +209,7 @@ func (o *detectSetOptions) change() (client.DetectionChange, error) {
 		name, value, _ := strings.Cut(p, "=")
 		n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
 		if name = strings.TrimSpace(name); name == "" || err != nil {
-			return c, usageError{fmt.Errorf("--parameter %q: it is written as name=number, such as threshold=20; \"tvilling detect show\" lists them", p)}
+			return c, usageError{fmt.Errorf("--parameter %q: it is written as name=number, such as attempts=20; \"tvilling detect show\" lists them", p)}
 		}
 		if c.Parameters == nil {
 			c.Parameters = make(map[string]int64)

@@ -74,6 +74,7 @@ func (o serveOptions) options() (app.Options, error) {
 			return opt, usageError{err}
 		}
 	}
+	opt.Version = version()
 	if o.data != "" {
 		opt.Data = o.data
 	}
