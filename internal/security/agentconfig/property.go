@@ -106,7 +106,7 @@ var table = func() []Property {
 		// The limits are those of the documentation; agents read 32 bits.
 		size(MaxLocalCacheSizeInBytes, 2_560_000, 8193, math.MaxInt32, "How many bytes of events the agent keeps that are not sent yet.", 10_485_760),
 		size(MaxMessageSizeInBytes, 204_800, 8192, 262_144, "The largest message that the agent sends. Messages are counted in blocks of 4096 bytes."),
-		priority("ConnectedHardware", Low),
+		optional(priority("ConnectedHardware", Low)), // no original agent collects it
 		priority("ListeningPorts", High),
 		priority("ProcessCreate", Low),
 		priority("ProcessTerminate", Low),
