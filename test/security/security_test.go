@@ -320,3 +320,8 @@ func (w *world) query(condition string) []string {
 	slices.Sort(found)
 	return found
 }
+
+// short lets a hub wait for agents no longer than a test does.
+func short(o *app.Options) {
+	o.Tuning.InstallGrace, o.Tuning.CompareGrace = time.Second, time.Second
+}
