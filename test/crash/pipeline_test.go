@@ -1,6 +1,7 @@
 package crash_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -107,7 +108,9 @@ func (g *guards) drain(l *life) bool {
 		l.t.Errorf("send to drain: %v", err)
 		return false
 	}
-	for e, err := range l.api.Feed(l.ctx, client.StreamOptions{Follow: true}) {
+	ctx, cancel := context.WithTimeout(l.ctx, patience)
+	defer cancel()
+	for e, err := range l.api.Feed(ctx, client.StreamOptions{Follow: true}) {
 		if err != nil {
 			l.t.Errorf("follow the feed to drain: %v", err)
 			return false
@@ -413,7 +416,9 @@ func (g *guard) checkPosture(l *life, alerts, advice map[string]int64) {
 		}
 		return true
 	}
-	for ch, err := range l.api.Changes(l.ctx, client.StreamOptions{Device: g.id, Follow: true}) {
+	ctx, cancel := context.WithTimeout(l.ctx, patience)
+	defer cancel()
+	for ch, err := range l.api.Changes(ctx, client.StreamOptions{Device: g.id, Follow: true}) {
 		if err != nil {
 			l.t.Errorf("%s: follow the journal: %v; the twin says %+v, alerts are %v, recommendations %v", g.id, err, doc.Security, alerts, advice)
 			return
