@@ -198,6 +198,7 @@ func runSecurityBurst(ctx context.Context, b *bench) error {
 	// runPaced has counted what is stored and what was told.
 	b.figure(Figure{Metric: "events", Value: float64(res.messages * perMessage), Unit: ""})
 	b.figure(Figure{Metric: "alerts", Value: float64(res.receiver.sent), Unit: ""})
+	b.figure(Figure{Metric: "alerts told more than once", Value: float64(res.receiver.again), Unit: "", Less: true})
 	b.figure(Figure{Metric: "looked at after the end", Value: max(res.looked.Seconds(), 0), Unit: "s", Reach: 60, Less: true})
 	b.figure(Figure{Metric: "told after the end", Value: max(res.told.Seconds(), 0), Unit: "s", Reach: 60, Less: true})
 	b.figure(Figure{Metric: "acknowledged p50", Value: ms(res.Acks.Quantile(0.5)), Unit: "ms", Less: true})
