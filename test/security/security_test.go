@@ -40,6 +40,7 @@ func start(t *testing.T, change func(*app.Options)) *world {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	h := apptest.Start(t, change)
+	h.Data = h.Options().Data
 	return &world{T: t, ctx: ctx, hub: h, owner: h.Client()}
 }
 
