@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -92,7 +93,7 @@ type cleanWriter struct {
 
 // Write writes p.
 func (c *cleanWriter) Write(p []byte) (int, error) {
-	text := append(c.part, p...)
+	text := slices.Concat(c.part, p)
 	whole := len(text)
 	// A character may be cut by the end of p, and then lacks up to three bytes;
 	// so may a line end of two.

@@ -171,7 +171,7 @@ func printDeadLetters(cmd *cobra.Command, hub *hubFlags, l listing, c *client.Cl
 		cells: func(v *client.DeadLetter) []any {
 			at, sent := "whole", v.Text
 			if v.Index >= 0 {
-				at = fmt.Sprint(v.Index)
+				at = strconv.Itoa(v.Index)
 			}
 			if len(v.Data) > 0 {
 				sent = string(v.Data)

@@ -52,7 +52,7 @@ func printBars(w io.Writer, title string, counts []count) error {
 
 // thousands is a number with its digits in groups of three.
 func thousands(n int64) string {
-	s := fmt.Sprint(n)
+	s := strconv.FormatInt(n, 10)
 	sign := ""
 	if s[0] == '-' {
 		sign, s = "-", s[1:]

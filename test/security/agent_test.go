@@ -83,7 +83,7 @@ func TestOriginalAgents(t *testing.T) {
 			t.Errorf("%s: %d events are kept, want 9", name, len(got))
 		}
 		for _, e := range got {
-			if d := e.Time.Sub(time.Now()); d > time.Minute || d < -time.Hour {
+			if d := time.Until(e.Time); d > time.Minute || d < -time.Hour {
 				t.Errorf("%s: the %s is of %v, stated as %v", name, e.Name, e.Time, e.Stated)
 			}
 		}

@@ -29,8 +29,10 @@ func TestRequiredTexts(t *testing.T) {
 		}
 		whole := regexp.MustCompile(expr)
 		var sc sigma.Scratch
-		parts := []string{"curl", " ", "miner", "stratum", "XMRIG", "one", "two", "four", "five", "/", "-x", "abc", "def", "ghi", "jkl", "mno", "mnomno",
-			"efg", "h", "d", "ij", "gh", "jk", "hjk", "ghjk", "ghijk", "a", "bcd", "ijkl", "xyz", "Kilo", "kilo", "and", "ſharp", "sharp", "CURL", "FOUR"}
+		parts := []string{
+			"curl", " ", "miner", "stratum", "XMRIG", "one", "two", "four", "five", "/", "-x", "abc", "def", "ghi", "jkl", "mno", "mnomno",
+			"efg", "h", "d", "ij", "gh", "jk", "hjk", "ghjk", "ghijk", "a", "bcd", "ijkl", "xyz", "Kilo", "kilo", "and", "ſharp", "sharp", "CURL", "FOUR",
+		}
 		rapid.Check(t, func(t *rapid.T) {
 			v := strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 1, 8).Draw(t, "value"), "")
 			got := false
