@@ -1,11 +1,11 @@
 package main
 
 import (
-	"slices"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
