@@ -24,13 +24,13 @@ import (
 // it has to, the feed tells of each change once, and the twins say the same.
 func TestCrashPipeline(t *testing.T) {
 	t.Parallel()
-	chains(t, 10, newGuards, processes(t, 800*time.Millisecond))
+	chains(t, 7, newGuards, processes(t, 800*time.Millisecond))
 }
 
 // TestCrashPipelinePower does so with a disk that loses power.
 func TestCrashPipelinePower(t *testing.T) {
 	t.Parallel()
-	chains(t, 5, newGuards, powers)
+	chains(t, 3, newGuards, powers)
 }
 
 // guards are the agents of some devices, somebody who watches the feed, and
