@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -259,4 +260,35 @@ func TestSharingSeesWhatIsStaged(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// damaged is a store whose records of devices, alerts and advice cannot be read.
+type damaged struct{ ledger.Store }
+
+var errDamaged = tvilling.Errorf(tvilling.Corrupt, "The stored value is damaged.")
+
+func (damaged) Device(context.Context, tvilling.DeviceID) (*ledger.Device, error) {
+	return nil, errDamaged
+}
+
+func (damaged) Newest(context.Context, ledger.Key) (*ledger.Alert, error) { return nil, errDamaged }
+
+func (damaged) Recommendation(context.Context, tvilling.DeviceID, string) (*ledger.Recommendation, error) {
+	return nil, errDamaged
+}
+
+func TestDamagedRecordIsReplaced(t *testing.T) {
+	store := securitymem.New()
+	l := ledger.NewLedger(damaged{store})
+	do(t, l, func(tx *ledger.Tx) error {
+		if a, err := tx.Newest(ledger.Key{Device: "d", Type: "IoT_Test"}); a != nil || err != nil {
+			t.Errorf("newest = %v, %v; want none", a, err)
+		}
+		return errors.Join(raised(tx, newAlert("a", "d", "", ledger.High)),
+			tx.PutRecommendation(&ledger.Recommendation{Device: "d", Type: "R", Severity: ledger.Low, State: ledger.Active}, "active", "hub"))
+	})
+	d, err := store.Device(t.Context(), "d")
+	if err != nil || d.Alerts[ledger.High] != 1 || d.Recommendations[ledger.Low] != 1 {
+		t.Errorf("device = %+v, %v; want a new record that counts", d, err)
+	}
 }

@@ -27,7 +27,8 @@ func (tx *Tx) keep(a *Alert) *Alert {
 	return &own
 }
 
-// Newest returns the newest alert of a key; nil if there never was one.
+// Newest returns the newest alert of a key; nil if there never was one, or if
+// it is damaged.
 func (tx *Tx) Newest(k Key) (*Alert, error) {
 	if id, ok := tx.newest[k]; ok {
 		if id == "" {
@@ -36,7 +37,7 @@ func (tx *Tx) Newest(k Key) (*Alert, error) {
 		return tx.Alert(id)
 	}
 	a, err := tx.store.Newest(tx.ctx, k)
-	if err != nil {
+	if err := unlessDamaged(err); err != nil {
 		return nil, err
 	}
 	if a == nil {
@@ -108,7 +109,7 @@ func (tx *Tx) Recommendation(d tvilling.DeviceID, typ string) (*Recommendation, 
 		return nil, nil //nolint:nilnil // none is not an error
 	}
 	r, err := tx.store.Recommendation(tx.ctx, d, typ)
-	if r == nil || err != nil {
+	if err := unlessDamaged(err); r == nil || err != nil {
 		return nil, err
 	}
 	own := *r

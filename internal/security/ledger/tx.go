@@ -86,7 +86,18 @@ func (tx *Tx) Now() time.Time { return tx.now }
 // Context is the context that the transaction was begun with.
 func (tx *Tx) Context() context.Context { return tx.ctx }
 
-// Device returns what is remembered of a device; a new record if nothing is.
+// unlessDamaged passes an error on, but for that of a damaged record: the store
+// has counted and refused it, and a new one takes its place. One bad record must
+// not keep the messages of all devices waiting.
+func unlessDamaged(err error) error {
+	if tvilling.CodeOf(err) == tvilling.Corrupt {
+		return nil
+	}
+	return err
+}
+
+// Device returns what is remembered of a device; a new record if nothing is,
+// or if what there was is damaged.
 func (tx *Tx) Device(id tvilling.DeviceID) (*Device, error) {
 	if s, ok := tx.devices[id]; ok {
 		return s.now, nil
@@ -94,7 +105,7 @@ func (tx *Tx) Device(id tvilling.DeviceID) (*Device, error) {
 	d := &Device{ID: id}
 	if !tx.forget[id] {
 		rec, err := tx.store.Device(tx.ctx, id)
-		if err != nil {
+		if err := unlessDamaged(err); err != nil {
 			return nil, err
 		}
 		if rec != nil {
