@@ -22,12 +22,13 @@ func Append(dst []byte, m *event.Message) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendEvent(dst, &m.Events[i])
+		dst = AppendEvent(dst, &m.Events[i])
 	}
 	return append(dst, "]}"...)
 }
 
-func appendEvent(dst []byte, e *event.Event) []byte {
+// AppendEvent appends one element of a message's Events, as Append does.
+func AppendEvent(dst []byte, e *event.Event) []byte {
 	h := header{Event: e}
 	at := e.Stated
 	if at.IsZero() {
