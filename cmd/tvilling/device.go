@@ -25,7 +25,7 @@ func newDeviceCommand() *cobra.Command {
 	cmd.AddCommand(
 		newDeviceCreateCommand(&hub), newDeviceListCommand(&hub), newDeviceShowCommand(&hub), newDeleteCommand(&hub, "device"),
 		newDeviceStatusCommand(&hub, "enable", false), newDeviceStatusCommand(&hub, "disable", true),
-		newConnectionStringCommand(&hub, "device"), newRotateCommand(&hub, "device"),
+		newConnectionStringCommand(&hub, "device"), newRotateCommand(&hub, "device"), newEnrollCommand(&hub),
 	)
 	return cmd
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/agentapi"
 	"github.com/tvilling/tvilling/internal/api/hubapi"
 	"github.com/tvilling/tvilling/internal/api/securityapi"
 	"github.com/tvilling/tvilling/internal/gateway/mqtt"
@@ -50,6 +51,7 @@ type App struct {
 	gateway     *mqtt.Server
 	api         *hubapi.Handler
 	securityAPI *securityapi.Handler
+	agentAPI    *agentapi.Handler
 	metrics     *metrics
 
 	mqtt  net.Listener
@@ -156,6 +158,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Auth: authenticator, Ledger: a.plane.store, Alerts: a.plane.alerts, Detections: a.plane.engine, Events: a.plane.events, Twins: twins,
 		Devices: devices{a}, Sinks: sinks{a}, Recommendations: recommendationTypes(), Changed: a.plane.ledger.Changed,
 		Guarded: func() bool { return a.onboard.Current().GuardSecurityTwin }, Hub: a.hostName(), Observe: a.metrics.request, Logger: a.log,
+	})
+	a.agentAPI = agentapi.New(agentapi.Options{
+		Auth: authenticator, Folder: a.opt.Agents, CA: a.authority, MQTTPort: a.mqttPort, Observe: a.metrics.request, Logger: a.log,
 	})
 	a.metrics.watch(a)
 	if err := a.writeFiles(policies, sealer); err != nil {

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/tvilling/tvilling/internal/security/ledger"
@@ -44,6 +46,9 @@ type Options struct {
 	// Rules is a folder of the operator's own Sigma rules, Indicators one of
 	// lists of addresses, domains and hashes; "" for none.
 	Rules, Indicators string
+	// Agents is the folder of the programs that devices can fetch to install
+	// the security agent; by default where this program is.
+	Agents string
 	// Sinks are told of alerts and recommendations.
 	Sinks []Sink
 	// CacheBytes bounds the memory for records read from the store.
@@ -150,6 +155,11 @@ func (o Options) fill() Options {
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = d.CacheBytes
+	}
+	if o.Agents == "" {
+		if path, err := os.Executable(); err == nil {
+			o.Agents = filepath.Dir(path)
+		}
 	}
 	if o.Logger == nil {
 		o.Logger = d.Logger

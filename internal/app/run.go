@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tvilling/tvilling/internal/api/agentapi"
 )
 
 // drain is how long a stopping hub waits for requests and connections to end.
@@ -65,6 +67,7 @@ func (a *App) Run(ctx context.Context, h Hooks) error {
 	defer cancel()
 	a.api.Stop()
 	a.securityAPI.Stop()
+	a.agentAPI.Stop()
 	for _, s := range servers {
 		edges.Go(func() { a.shutdown(ending, s) })
 	}
@@ -144,6 +147,10 @@ func (a *App) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.URL.Path) >= len(securityPath) && strings.EqualFold(r.URL.Path[:len(securityPath)], securityPath) {
 			a.securityAPI.ServeHTTP(w, r)
+			return
+		}
+		if len(r.URL.Path) >= len(agentapi.Path) && strings.EqualFold(r.URL.Path[:len(agentapi.Path)], agentapi.Path) {
+			a.agentAPI.ServeHTTP(w, r)
 			return
 		}
 		a.api.ServeHTTP(w, r)

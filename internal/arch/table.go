@@ -21,7 +21,7 @@ func Table() *Rules {
 }
 
 func edges() []Edge {
-	return slices.Concat(wordEdges(), hubEdges(), securityEdges(), adapterEdges(), wiringEdges(), testEdges())
+	return slices.Concat(wordEdges(), hubEdges(), securityEdges(), adapterEdges(), agentEdges(), wiringEdges(), testEdges())
 }
 
 // wordEdges: the words.
@@ -85,11 +85,25 @@ func adapterEdges() []Edge {
 		{From: "internal/api/rest", To: []string{"internal/hub/auth"}, Why: "who asks is proven before anything is answered"},
 		{From: "internal/api/hubapi", To: []string{"internal/hub/auth", "internal/hub/message", "internal/hub/policy", "internal/hub/query", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/onboard"}, Why: "the REST API turns requests into calls of the core"},
 		{From: "internal/api/hubapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
+		{From: "internal/api/agentapi", To: []string{"internal/api/rest", "packaging"}, Why: "the agent is given out over REST, with the files of its package"},
 		{From: "internal/api/securityapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
 		{From: "internal/api/securityapi", To: []string{"internal/hub/auth", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/agentconfig", "internal/security/alert", "internal/security/detect", "internal/security/event", "internal/security/investigate", "internal/security/ledger", "internal/security/sigma"}, Why: "the security API turns requests into calls of the core"},
 		{From: "internal/device", To: []string{"internal/gateway/mqtt/packet"}, Why: "a device client speaks MQTT with the same codec"},
 		{From: "internal/rulefile", To: []string{"internal/security/sigma"}, Why: "a codec: the YAML of rules becomes the nodes that sigma reads"},
 		{From: "internal/notify/...", To: []string{"internal/security/ledger"}, Why: "a sink gives entries of the ledger's feed to a receiver"},
+	}
+}
+
+// agentEdges: the agent: a program of its own, which shares the words of
+// security messages and the configuration's rules with the hub, and nothing else.
+func agentEdges() []Edge {
+	return []Edge{
+		{From: "internal/agent/collect", To: []string{"internal/agent/kernel", "internal/security/event"}, Why: "what the kernel tells becomes typed events"},
+		{From: "internal/agent/baseline", To: []string{"internal/security/event"}, Why: "a check that fails is an item of an OSBaseline event"},
+		{From: "internal/agent/settings", To: []string{"internal/agent/spool", "internal/security/agentconfig", "internal/security/event"}, Why: "the configuration's rules are the hub's; each event goes to a queue"},
+		{From: "internal/agent/link", To: []string{"internal/agent/identity", "internal/device"}, Why: "the connection is made with the identity's credential, by the device client"},
+		{From: "internal/agent/identity", To: []string{"internal/device"}, Why: "a device's credential is a token as devices make them"},
+		{From: "internal/agent", To: []string{"internal/agent/...", "internal/security/agentconfig", "internal/security/event", "internal/security/schema"}, Why: "the agent is made of its parts, and writes security messages"},
 	}
 }
 
@@ -99,6 +113,8 @@ func wiringEdges() []Edge {
 		{From: "internal/app", To: []string{"internal/..."}, Why: "app alone wires everything"},
 		{From: "internal/config", To: []string{"internal/app"}, Why: "a configuration file becomes the options of app"},
 		{From: "cmd/tvilling", To: []string{"internal/app", "internal/client", "internal/config", "internal/device"}, Why: "one binary: server, REST client, simulated fleet"},
+		{From: "cmd/tvilling-agent", To: []string{"internal/agent/..."}, Why: "the agent's commands"},
+		{From: "cmd/tvilling", To: []string{"internal/agent/..."}, Why: "the demo has an agent of this machine"},
 		{From: "cmd/tvilling", To: []string{"internal/security/agentconfig", "internal/security/attack", "internal/security/event"}, Why: "simulated agents report their configuration, and rehearse attacks; completion knows the names of events"},
 	}
 }
@@ -123,6 +139,8 @@ func testEdges() []Edge {
 		{From: "internal/store/eventdb", To: []string{"internal/security/sample", "internal/security/schema"}, Why: "the store is tried and measured with what a fleet sends", Test: true},
 		{From: "internal/app/apptest", To: []string{"internal/app", "internal/client"}, Why: "a whole hub in the test's process", Test: true},
 		{From: "cmd/tvilling", To: []string{"internal/app/apptest"}, Why: "commands are tried against a whole hub", Test: true},
+		{From: "internal/agent/...", To: []string{"internal/agent/...", "internal/security/event", "internal/security/schema"}, Why: "the agent's parts are tried together, and what they make is read as the hub reads it", Test: true},
+		{From: "internal/agent/...", To: []string{"internal/app/apptest", "internal/client", "internal/device", "internal/gateway/mqtt/packet"}, Why: "the agent is tried against a whole hub, or against a wire", Test: true},
 		{From: "test/...", To: []string{".", "internal/..."}, Why: "tests of a whole hub may use whatever it is made of", Test: true},
 	}
 }
@@ -130,7 +148,11 @@ func testEdges() []Edge {
 func foreign() []Foreign {
 	return []Foreign{
 		{Module: "github.com/goccy/go-yaml", In: []string{"internal/rulefile"}, Why: "the YAML of detection rules"},
-		{Module: "github.com/pelletier/go-toml/v2", In: []string{"internal/config"}, Why: "the configuration file"},
+		{Module: "github.com/pelletier/go-toml/v2", In: []string{"internal/config", "internal/agent/identity", "internal/agent/baseline"}, Why: "configuration files, and the checks of the baseline"},
+		{Module: "github.com/cilium/ebpf", In: []string{"internal/agent/kernel"}, Why: "loads eBPF programs and reads what they tell, without cgo"},
+		{Module: "github.com/mdlayher/netlink", In: []string{"internal/agent/kernel", "internal/agent/collect"}, Why: "the proc connector, socket diagnosis, the audit feed"},
+		{Module: "github.com/google/nftables", In: []string{"internal/agent/collect"}, Why: "the rules of the firewall"},
+		{Module: "golang.org/x/sys", In: []string{"internal/agent/..."}, Why: "system calls and constants of Linux"},
 		{Module: "github.com/spf13/cobra", In: []string{"cmd/tvilling"}, Why: "commands, help, completion"},
 		{Module: "github.com/prometheus/client_golang", In: []string{"internal/app"}, Why: "metrics"},
 		{Module: "zombiezen.com/go/sqlite", In: []string{"internal/store/sqlite", "internal/store/securitydb", "internal/store/eventdb"}, Why: "the embedded stores, without cgo"},

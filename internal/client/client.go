@@ -44,6 +44,7 @@ type Options struct {
 // Client talks to one hub. It is safe for concurrent use.
 type Client struct {
 	host   string
+	addr   string // where it listens, "" for the host
 	signer *signer
 	http   *http.Client
 }
@@ -59,7 +60,7 @@ func New(o Options) (*Client, error) {
 	} else if err := conn.check(); err != nil && o.Certificate == nil {
 		return nil, err
 	}
-	c := &Client{host: conn.HostName, http: o.HTTPClient}
+	c := &Client{host: conn.HostName, addr: o.Addr, http: o.HTTPClient}
 	var err error
 	if conn.Key != "" || conn.Signature != "" {
 		if c.signer, err = newSigner(conn); err != nil {

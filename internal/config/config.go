@@ -48,6 +48,9 @@ type file struct {
 		Rules      string `toml:"rules"`
 		Indicators string `toml:"indicators"`
 	} `toml:"detection"`
+	Agents struct {
+		Folder string `toml:"folder"`
+	} `toml:"agents"`
 	Webhooks []webhook `toml:"webhook"`
 	Syslogs  []syslog  `toml:"syslog"`
 }
@@ -205,7 +208,7 @@ func Parse(b []byte) (app.Options, error) {
 		HubKeyFile: f.HubKeyFile, CacheBytes: f.Cache.value,
 		Telemetry: f.Telemetry.options(), Security: f.Security.options(), History: f.History.options(),
 		Events: f.Events.options(), AlertAge: f.Alerts.MaxAge.value,
-		Rules: f.Detection.Rules, Indicators: f.Detection.Indicators, Sinks: f.sinks(),
+		Rules: f.Detection.Rules, Indicators: f.Detection.Indicators, Agents: f.Agents.Folder, Sinks: f.sinks(),
 	}
 	return o, errors.Join(append(errs, o.Validate())...)
 }

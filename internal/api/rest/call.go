@@ -136,6 +136,24 @@ func (c *Call) Text(contentType, text string) error {
 	return nil
 }
 
+// File answers 200 with size bytes of a file. Within the time given for all of
+// it, a client may take it as slowly as it has to.
+func (c *Call) File(contentType string, size int64, from io.Reader, within time.Duration) error {
+	if err := c.control.SetWriteDeadline(time.Now().Add(within)); err != nil {
+		return fmt.Errorf("give out a file: %w", err)
+	}
+	header := c.W.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.FormatInt(size, 10))
+	c.wrote, c.status = true, http.StatusOK
+	c.W.WriteHeader(http.StatusOK)
+	if _, err := io.CopyN(c.W, from, size); err != nil {
+		c.Warn("a file was cut short", err)
+		panic(http.ErrAbortHandler) // the client must not take a part for the whole
+	}
+	return nil
+}
+
 // Nothing answers 204.
 func (c *Call) Nothing() error {
 	c.wrote, c.status = true, http.StatusNoContent

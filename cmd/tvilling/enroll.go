@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/client"
+	"github.com/tvilling/tvilling/internal/device"
+)
+
+// enrollment is what enroll-command prints.
+type enrollment struct {
+	Command string    `json:"command"`
+	Expires time.Time `json:"expires"`
+}
+
+func newEnrollCommand(hub *hubFlags) *cobra.Command {
+	var host string
+	valid := time.Hour
+	cmd := &cobra.Command{
+		Use:   "enroll-command DEVICE",
+		Short: "Print the one line that installs the security agent on a device and connects it",
+		Long: `Print the one line that, run in a shell on the device, installs tvilling-agent from
+this hub and connects it as the device's security module.
+
+The line has no key: it has a token of the device that is valid for an hour (see
+--valid), which the agent uses once, to fetch the key of the security module. It
+also says which certificate the hub shows, so nobody between can put another
+program in place of the agent.`,
+		Example: "  tvilling device enroll-command pump-7\n  ssh pump-7 \"$(tvilling device enroll-command pump-7 --host hub.example.com)\"",
+		Args:    cobra.ExactArgs(1),
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
+			id, err := parser("device")(args[0])
+			if err != nil {
+				return err
+			}
+			if valid < time.Minute || valid > 30*24*time.Hour {
+				return usageError{errors.New("--valid must be from 1m to 720h")}
+			}
+			e, err := enrollCommand(cmd.Context(), c, host, id, time.Now().Add(valid))
+			if err != nil {
+				return err
+			}
+			if hub.json {
+				return writeJSON(cmd.OutOrStdout(), e)
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "Run this on %s before %s:\n", id, e.Expires.Local().Format("15:04 on January 2"))
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), e.Command)
+			return err
+		}),
+	}
+	cmd.Flags().StringVar(&host, "host", "", "`name` or name:port by which the device reaches the hub, if not by the hub's own")
+	cmd.Flags().DurationVar(&valid, "valid", valid, "how long the line can be used")
+	return cmd
+}
+
+// enrollCommand makes the line.
+func enrollCommand(ctx context.Context, c *client.Client, host string, id tvilling.Identity, expires time.Time) (enrollment, error) {
+	a, err := authentication(ctx, c, id)
+	if err != nil {
+		return enrollment{}, err
+	}
+	if a.Type != "sas" {
+		return enrollment{}, fmt.Errorf("%s authenticates by a certificate, which stays on the device: install tvilling-agent there and name the certificate in /etc/tvilling-agent/agent.toml (device-certificate-file, device-private-key-file)", id)
+	}
+	if _, err := c.Module(ctx, tvilling.Identity{Device: id.Device, Module: tvilling.SecurityModule}); err != nil {
+		return enrollment{}, fmt.Errorf("the device has no security module to connect the agent as: %w", err)
+	}
+	if host == "" {
+		host = c.HostName()
+	}
+	server, err := c.Server(ctx)
+	if err != nil {
+		return enrollment{}, err
+	}
+	name, port := host, server.Port
+	if h, p, err := net.SplitHostPort(host); err == nil {
+		name, port = h, p
+	}
+	address := name
+	if port != "443" {
+		address = net.JoinHostPort(name, port)
+	}
+	token, err := device.SASToken(name+"/devices/"+string(id.Device), a.SymmetricKey.Primary, expires)
+	if err != nil {
+		return enrollment{}, err
+	}
+	connection := "HostName=" + name + ";DeviceId=" + string(id.Device) + ";SharedAccessSignature=" + token
+	line := "curl -fsS" + curlTrust(server.Chain) + " https://" + address + "/tvilling/agent/install | sudo sh -s -- " + shellQuote(connection)
+	return enrollment{Command: line, Expires: expires.Truncate(time.Second).UTC()}, nil
+}
+
+// curlTrust returns the options by which curl accepts the hub's certificate and
+// no other: none if any machine accepts it, else the hash of its public key.
+func curlTrust(chain []*x509.Certificate) string {
+	others := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		others.AddCert(c)
+	}
+	if _, err := chain[0].Verify(x509.VerifyOptions{Intermediates: others}); err == nil {
+		return ""
+	}
+	sum := sha256.Sum256(chain[0].RawSubjectPublicKeyInfo)
+	// With a pin, -k does not mean that any certificate will do.
+	return " -k --pinnedpubkey 'sha256//" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// shellQuote makes a text one word of a shell.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

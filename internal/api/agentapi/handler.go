@@ -1,0 +1,124 @@
+package agentapi
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/api/rest"
+	"github.com/tvilling/tvilling/packaging"
+)
+
+// Path begins the paths of the package.
+const Path = "/tvilling/agent/"
+
+// downloadTime is how long a device may take to fetch a program.
+const downloadTime = 15 * time.Minute
+
+// Options are what a [Handler] works with.
+type Options struct {
+	Auth rest.Authenticator
+	// Folder has the programs.
+	Folder string
+	// CA returns the certificate (PEM) that devices have to trust, nothing if
+	// the hub's certificate is signed by one that they know.
+	CA func() []byte
+	// MQTTPort is the port that agents connect to.
+	MQTTPort func() int
+	// Observe, if set, is told of every request when it has been answered.
+	Observe func(route string, status int, took time.Duration)
+	Logger  *slog.Logger
+}
+
+// Handler serves the routes of the package. It is safe for concurrent use.
+type Handler struct {
+	*rest.Handler
+	opt      Options
+	programs programs
+}
+
+// New returns a handler.
+func New(o Options) *Handler {
+	h := &Handler{opt: o, programs: programs{folder: o.Folder, sums: make(map[string]sum)}}
+	h.Handler = rest.New(rest.Options{
+		Auth: o.Auth, Observe: o.Observe, Logger: o.Logger.With("component", "agentapi"), Timeout: downloadTime,
+		Routes: []rest.Route{
+			{Method: http.MethodGet, Pattern: Path[:len(Path)-1] + "/install", Own: true, Open: true, Handle: h.install},
+			{Method: http.MethodGet, Pattern: Path[:len(Path)-1] + "/{platform}", Own: true, Open: true, Handle: h.download},
+		},
+		Header: map[string]string{"X-Content-Type-Options": "nosniff"},
+	})
+	return h
+}
+
+// download gives out a program.
+func (h *Handler) download(c *rest.Call) (err error) {
+	platform := c.Params["platform"]
+	if !slices.Contains(Platforms, platform) {
+		return tvilling.Errorf(tvilling.NotFound, "There is no agent for %q; there can be one for %s.", platform, strings.Join(Platforms, ", "))
+	}
+	f, info, err := h.programs.open(platform)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return c.File("application/octet-stream", info.Size(), f, downloadTime)
+}
+
+// install gives out the script that installs the agent from here.
+func (h *Handler) install(c *rest.Call) error {
+	host, port, err := hub(c.R.Host)
+	if err != nil {
+		return err
+	}
+	address := host
+	if port != 443 {
+		address = net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(port))
+	}
+	fill := []string{
+		"%HUB%", address, "%HTTPS_PORT%", strconv.Itoa(port), "%MQTT_PORT%", strconv.Itoa(h.opt.MQTTPort()),
+		"%CA%", string(h.opt.CA()), "%UNIT%", packaging.AgentUnit, "%INIT%", packaging.AgentInit,
+	}
+	for _, platform := range Platforms {
+		s, err := h.programs.sum(platform)
+		if err != nil {
+			if tvilling.CodeOf(err) != tvilling.NotFound {
+				return err
+			}
+			s = "none"
+		}
+		fill = append(fill, "%SUM_"+strings.ToUpper(strings.TrimPrefix(platform, "linux-"))+"%", s)
+	}
+	return c.Text("text/x-shellscript; charset=utf-8", strings.NewReplacer(fill...).Replace(packaging.AgentInstall))
+}
+
+// hub reads the Host header. It becomes part of a shell script, so nothing but
+// the characters of names and addresses gets through.
+func hub(header string) (host string, port int, err error) {
+	host, port = header, 443
+	if h, p, err := net.SplitHostPort(header); err == nil {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
+			return "", 0, badHost()
+		}
+		host, port = h, int(n)
+	}
+	bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if bare == "" || len(bare) > 253 || strings.Trim(bare, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:") != "" || strings.HasPrefix(bare, "-") {
+		return "", 0, badHost()
+	}
+	if strings.Contains(bare, ":") {
+		return "[" + bare + "]", port, nil
+	}
+	return bare, port, nil
+}
+
+func badHost() error {
+	return tvilling.Errorf(tvilling.InvalidArgument, "The Host header is not the name or address of a hub.")
+}
