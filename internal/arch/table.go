@@ -101,6 +101,7 @@ func agentEdges() []Edge {
 		{From: "internal/agent/collect", To: []string{"internal/agent/kernel", "internal/security/event"}, Why: "what the kernel tells becomes typed events"},
 		{From: "internal/agent/baseline", To: []string{"internal/security/event"}, Why: "a check that fails is an item of an OSBaseline event"},
 		{From: "internal/agent/settings", To: []string{"internal/agent/spool", "internal/security/agentconfig", "internal/security/event"}, Why: "the configuration's rules are the hub's; each event goes to a queue"},
+		{From: "internal/agent/spool", To: []string{"internal/security/event", "internal/security/schema"}, Why: "what waits leaves as a security message"},
 		{From: "internal/agent/link", To: []string{"internal/agent/identity", "internal/device"}, Why: "the connection is made with the identity's credential, by the device client"},
 		{From: "internal/agent/identity", To: []string{"internal/device"}, Why: "a device's credential is a token as devices make them"},
 		{From: "internal/agent", To: []string{"internal/agent/...", "internal/security/agentconfig", "internal/security/event", "internal/security/schema"}, Why: "the agent is made of its parts, and writes security messages"},
@@ -141,6 +142,7 @@ func testEdges() []Edge {
 		{From: "cmd/tvilling", To: []string{"internal/app/apptest"}, Why: "commands are tried against a whole hub", Test: true},
 		{From: "internal/agent/...", To: []string{"internal/agent/...", "internal/security/event", "internal/security/schema"}, Why: "the agent's parts are tried together, and what they make is read as the hub reads it", Test: true},
 		{From: "internal/agent/...", To: []string{"internal/app/apptest", "internal/client", "internal/device", "internal/gateway/mqtt/packet"}, Why: "the agent is tried against a whole hub, or against a wire", Test: true},
+		{From: "internal/agent/spool", To: []string{"internal/store/segment", "internal/store/segment/faultfs"}, Why: "the spool is tried on the file system that crashes on demand", Test: true},
 		{From: "test/...", To: []string{".", "internal/..."}, Why: "tests of a whole hub may use whatever it is made of", Test: true},
 	}
 }
