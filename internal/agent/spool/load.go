@@ -33,6 +33,7 @@ func (s *Spool) attach() error {
 	s.makeRoom(High, 0)
 	made, err := probe(d)
 	s.dirDirty = s.dirDirty || made
+	s.stateDirty = s.stateDirty || st.turn == 0
 	return err
 }
 

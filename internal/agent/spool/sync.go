@@ -134,6 +134,9 @@ func (s *Spool) syncDir(d disk) error {
 // Close does what Sync does, and lets go of the folder. The spool must not be
 // used afterwards.
 func (s *Spool) Close() error {
+	s.mu.Lock()
+	s.stateDirty = true // for the counts of what never was on the disk
+	s.mu.Unlock()
 	err := s.Sync()
 	s.durable.Lock()
 	defer s.durable.Unlock()
