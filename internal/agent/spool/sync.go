@@ -87,10 +87,10 @@ func (s *Spool) writeAll() (disk, []string, error) {
 	case s.trouble.open == nil:
 		return nil, nil, nil
 	case s.trouble.err != nil && time.Now().Before(s.trouble.next):
-		if s.tailEvents() == 0 {
-			return nil, nil, nil
+		if s.pending() {
+			return nil, nil, s.unusable()
 		}
-		return nil, nil, s.unusable()
+		return nil, nil, nil
 	}
 	if s.disk == nil {
 		if err := s.attach(); err != nil {
@@ -151,13 +151,15 @@ func (s *Spool) Close() error {
 	return errors.Join(err, d.Close())
 }
 
-// tailEvents returns how many events are in memory only.
-func (s *Spool) tailEvents() int {
-	n := 0
+// pending reports whether there is an event that is not durable yet.
+func (s *Spool) pending() bool {
 	for c := range s.queues {
-		n += s.queues[c].tailEvents
+		q := &s.queues[c]
+		if n := len(q.segs); q.tailEvents > 0 || n > 0 && q.segs[n-1].dirty {
+			return true
+		}
 	}
-	return n
+	return false
 }
 
 // closeSegments adds no more to files.
