@@ -89,7 +89,7 @@ func OpenEBPF(o EBPFOptions) (Source, *Reason, error) {
 // open makes the maps and loads and attaches the programs. Its error is an
 // *unavailable when the kernel does not have or allow something.
 func (s *ebpfSource) open(o EBPFOptions, layout fields) error {
-	m, err := s.makeMaps(o)
+	m, err := s.makeMaps(o, layout)
 	// Programs hold their maps: the descriptors are needed only until those are loaded.
 	defer func() {
 		for _, fd := range []int{m.lost, m.scratch, m.pending} {
@@ -109,7 +109,7 @@ func (s *ebpfSource) open(o EBPFOptions, layout fields) error {
 			continue
 		}
 		b := &builder{fields: layout, pointer: asm.DWord, self: o.Self, maps: m}
-		if layout[longSize].size == 4 {
+		if narrow(layout) {
 			b.pointer = asm.Word
 		}
 		if err := s.attach(p, b); err != nil {
@@ -118,6 +118,9 @@ func (s *ebpfSource) open(o EBPFOptions, layout fields) error {
 	}
 	return nil
 }
+
+// narrow says whether the kernel has 32 bits.
+func narrow(layout fields) bool { return layout[longSize].size == 4 }
 
 // attach loads one program and lets it run.
 func (s *ebpfSource) attach(p tracepoint, b *builder) error {
@@ -159,7 +162,7 @@ var tracepoints = []tracepoint{
 	{"inet_sock_set_state", false, (*builder).socket},
 }
 
-func (s *ebpfSource) makeMaps(o EBPFOptions) (m maps, err error) {
+func (s *ebpfSource) makeMaps(o EBPFOptions, layout fields) (m mapFDs, err error) {
 	fd, err := makeMapLocked(unix.BPF_MAP_TYPE_RINGBUF, 0, 0, uint32(o.RingBytes), 0) //nolint:gosec // bounded above
 	if errors.Is(err, unix.EINVAL) {
 		return m, reasonf("Use Linux 5.8 or newer.", "The kernel has no BPF ring buffer.")
@@ -168,7 +171,7 @@ func (s *ebpfSource) makeMaps(o EBPFOptions) (m maps, err error) {
 		return m, refusal("make a ring buffer", err)
 	}
 	m.ring = fd
-	if s.ring, err = openRing(fd, o.RingBytes); err != nil {
+	if s.ring, err = openRing(fd, o.RingBytes, narrow(layout)); err != nil {
 		return m, err
 	}
 	if m.lost, err = makeMapLocked(unix.BPF_MAP_TYPE_ARRAY, 4, 8, 1, unix.BPF_F_MMAPABLE); err == nil && o.Processes {

@@ -34,16 +34,18 @@ type ring struct {
 	written  []byte // the page of the writer, and the data
 	data     []byte
 	scratch  []byte
+	narrow   bool // positions have 32 bits, as the kernel's unsigned long
 }
 
-// openRing reads the ring of a map of size bytes. It owns the descriptor.
-func openRing(fd, size int) (*ring, error) {
+// openRing reads the ring of a map of size bytes, in a kernel of 32 bits if
+// narrow. It owns the descriptor.
+func openRing(fd, size int, narrow bool) (*ring, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return nil, errors.Join(fmt.Errorf("open ring: %w", err), unix.Close(fd))
 	}
 	// Nonblocking, so that the runtime waits for it together with everything
 	// else, and not in a thread of its own.
-	r := &ring{file: os.NewFile(uintptr(fd), "ring")} //nolint:gosec // a descriptor
+	r := &ring{file: os.NewFile(uintptr(fd), "ring"), narrow: narrow} //nolint:gosec // a descriptor
 	page := os.Getpagesize()
 	var err error
 	if r.position, err = unix.Mmap(fd, 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err == nil {
@@ -66,9 +68,22 @@ func (r *ring) close() error {
 	return err
 }
 
-// word is a position that the kernel shares: an unsigned long of the kernel's,
-// of which the lower half is enough on machines of 32 bits.
-func word(p []byte) *atomic.Uintptr { return (*atomic.Uintptr)(unsafe.Pointer(&p[0])) }
+// load and store are of a position that the kernel shares. The kernel may have
+// 64 bits where the agent has 32.
+func (r *ring) load(p []byte) uint64 {
+	if r.narrow {
+		return uint64((*atomic.Uint32)(unsafe.Pointer(&p[0])).Load())
+	}
+	return (*atomic.Uint64)(unsafe.Pointer(&p[0])).Load()
+}
+
+func (r *ring) store(p []byte, pos uint64) {
+	if r.narrow {
+		(*atomic.Uint32)(unsafe.Pointer(&p[0])).Store(uint32(pos)) //nolint:gosec // it goes round
+		return
+	}
+	(*atomic.Uint64)(unsafe.Pointer(&p[0])).Store(pos)
+}
 
 // drain gives every record that is there to handle, and returns how many bytes
 // they took. What handle is given is valid during the call.
@@ -77,35 +92,36 @@ func word(p []byte) *atomic.Uintptr { return (*atomic.Uintptr)(unsafe.Pointer(&p
 // wake the reader for the next record.
 func (r *ring) drain(handle func([]byte)) int {
 	total := 0
-	pos := word(r.position).Load()
-	for pos != word(r.written).Load() {
+	for {
+		pos := r.load(r.position)
+		if pos == r.load(r.written) {
+			return total
+		}
 		head, ok := r.record(pos)
 		if !ok {
-			break // the kernel wakes us when it is written
+			return total // the kernel wakes us when it is written
 		}
 		n := int(head &^ (ringBusy | ringDiscard))
 		if n > len(r.data)-ringHead {
-			break // cannot be; rather stop than read what is not ours
+			return total // cannot be; rather stop than read what is not ours
 		}
 		if head&ringDiscard == 0 {
 			handle(r.bytes(pos+ringHead, n))
 		}
 		step := ringHead + (n+7)&^7
-		pos += uintptr(step)
 		total += step
-		word(r.position).Store(pos)
+		r.store(r.position, pos+uint64(step)) //nolint:gosec // a few thousand
 	}
-	return total
 }
 
 // record is the head of the record at pos, when that is written.
-func (r *ring) record(pos uintptr) (uint32, bool) {
+func (r *ring) record(pos uint64) (uint32, bool) {
 	p := (*atomic.Uint32)(unsafe.Pointer(&r.data[r.at(pos)]))
 	head := p.Load()
 	return head, head&ringBusy == 0
 }
 
-func (r *ring) bytes(pos uintptr, n int) []byte {
+func (r *ring) bytes(pos uint64, n int) []byte {
 	i := r.at(pos)
 	if i+n <= len(r.data) {
 		return r.data[i : i+n]
@@ -114,7 +130,7 @@ func (r *ring) bytes(pos uintptr, n int) []byte {
 	return r.scratch
 }
 
-func (r *ring) at(pos uintptr) int { return int(pos & uintptr(len(r.data)-1)) } //nolint:gosec // below the ring's size
+func (r *ring) at(pos uint64) int { return int(pos & uint64(len(r.data)-1)) } //nolint:gosec // below the ring's size
 
 // The reader sleeps between two looks while there is traffic, so that it wakes
 // up for many records and not for each: pause, or pauseFull when so much came

@@ -5,7 +5,9 @@ package kernel
 import (
 	"context"
 	"errors"
+	"flag"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -322,4 +324,43 @@ func TestEBPFRefusesOptions(t *testing.T) {
 			t.Errorf("%+v: %v, %v, %v", o, src, reason, err)
 		}
 	}
+}
+
+// Threads are no processes: this test's own program has several, which are
+// neither told of when they start nor when they end, and it exits once.
+func TestEBPFTellsOfNoThreads(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := observe(t, EBPFOptions{Processes: true})
+	pid := start(t, self, "-test.run=^TestThreads$", "-threads=8")
+	last := start(t, "/bin/true")
+	r.wait(t, "the last exit", of(Exit, last))
+	if exits := r.find(of(Exit, pid)); len(exits) != 1 || exits[0].Status != 0 {
+		t.Errorf("told of the exits %+v, want one of status 0", exits)
+	}
+	if forks := r.find(func(s *seen) bool { return s.Kind == Fork && int(s.ParentPID) == pid }); len(forks) > 0 {
+		t.Errorf("told of threads: %+v", forks)
+	}
+}
+
+var threads = flag.Int("threads", 0, "how many threads TestThreads starts")
+
+// TestThreads is the other program of TestEBPFTellsOfNoThreads.
+func TestThreads(t *testing.T) {
+	if *threads == 0 {
+		t.Skip("it is for another test")
+	}
+	var ended sync.WaitGroup
+	all := make(chan struct{})
+	for range *threads {
+		ended.Go(func() {
+			runtime.LockOSThread() // for good: the thread ends with the goroutine
+			<-all
+		})
+	}
+	close(all)
+	ended.Wait()
 }
