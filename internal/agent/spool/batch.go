@@ -191,6 +191,7 @@ func (s *Spool) forget(q *queue, upTo uint64) {
 	}
 	for q.tailEvents > 0 && q.tailFirst() < upTo {
 		q.dropTail()
+		s.stateDirty = s.stateDirty || q.spilled
 	}
 	if q.pos < upTo && !q.onDisk() {
 		q.pos = upTo

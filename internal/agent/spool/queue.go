@@ -21,6 +21,9 @@ type queue struct {
 	next       uint64
 	// written is the sequence after the last event that was written to a file.
 	written uint64
+	// spilled says that a write failed, so that events that are in memory may be
+	// on the disk, too, where a restart would find them.
+	spilled bool
 
 	// events and bytes are what waits, in files and in memory; bytes with the
 	// headers of records.

@@ -76,7 +76,7 @@ func (s *Spool) store(q *queue, g *segment, f file) error {
 		n++
 	}
 	if _, err := f.WriteAt(q.tail[q.cut:q.cut+int(size)], g.size); err != nil {
-		g.torn = true
+		g.torn, q.spilled = true, true
 		return err
 	}
 	g.size += size
