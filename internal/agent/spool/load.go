@@ -59,7 +59,8 @@ func loadState(d disk) (state, error) {
 }
 
 // probe returns an error if nothing can be written here. It makes the state
-// file if there is none, and writes nothing to one that is there.
+// file if there is none, with room for both slots, so that it can be written
+// when the disk is full; and writes nothing to one that is there.
 func probe(d disk) (made bool, err error) {
 	f, err := d.Open(stateName, true)
 	if made = errors.Is(err, fs.ErrNotExist); made {
@@ -68,7 +69,11 @@ func probe(d disk) (made bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return made, f.Close()
+	size, err := f.Size()
+	if room := 2*slotSpacing - size; err == nil && room > 0 {
+		_, err = f.WriteAt(make([]byte, room), size)
+	}
+	return made, errors.Join(err, f.Close())
 }
 
 // adopt makes a queue of its files, in which events below st.done are done, and

@@ -23,7 +23,8 @@ const (
 // Options are what a spool is made with.
 type Options struct {
 	// Dir is the folder, which is made if it is not there, readable by its owner
-	// only. It must be the spool's own. Empty for a spool in memory.
+	// only. It must be the spool's own. Empty for a spool in memory, of MaxMemory
+	// bytes at most.
 	Dir string
 	// MaxBytes bounds what waits, in bytes: events and a header of 24 bytes for
 	// each. The files may have half a segment more per class on average, of what
