@@ -22,6 +22,9 @@ type Applies struct {
 	Packages []string `toml:"packages"`
 	// When is a test that must pass.
 	When *Test `toml:"when"`
+
+	// exact compares the ID alone, not ID_LIKE, as the XML format does.
+	exact bool
 }
 
 // osTerm is one entry of [Applies.OS].

@@ -72,6 +72,8 @@ type LinesTest struct {
 	Missing Missing `toml:"missing"`
 
 	match, noMatch *expr
+	// header finds the sections' headers, if they are not those of INI files.
+	header *expr
 }
 
 // SettingTest compares the value of a key in files with one setting a line.
@@ -213,6 +215,8 @@ func (m Missing) prepare() error {
 type kind interface {
 	// prepare says what is wrong with the test, and compiles it.
 	prepare() error
+	// eval makes the test.
+	eval(r *run) outcome
 }
 
 const maxDepth = 8

@@ -1,0 +1,161 @@
+package baseline
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+)
+
+// walkBatch is how many entries are looked at between two pauses.
+const walkBatch = 256
+
+// walker is one walk: the directories to go to, and what was found.
+type walker struct {
+	t     *WalkTest
+	r     *run
+	dirs  []string
+	dev   uint64
+	left  int
+	found []string
+	a     *accountFiles
+}
+
+// errLimit ends a walk at its limit.
+var errLimit = errors.New("limit")
+
+func (t *WalkTest) eval(r *run) outcome {
+	w := &walker{t: t, r: r, left: t.Limit}
+	if w.left == 0 {
+		w.left = defaultWalk
+	}
+	if t.Find == "unowned" {
+		a, err := r.accountFiles()
+		if err != nil {
+			return unreadable(err)
+		}
+		w.a = a
+	}
+	for _, pattern := range t.Paths {
+		tops, err := r.tree.glob(pattern)
+		if err != nil {
+			return unreadable(err)
+		}
+		for _, top := range tops {
+			switch err := w.walk(top); {
+			case errors.Is(err, errLimit):
+				if len(w.found) > 0 {
+					return fail("%s: %s; not all was looked at", t.Find, some(w.found))
+				}
+				return unreadable(fmt.Errorf("%s: there are more files than the limit allows to look at; nothing was found so far", top))
+			case err != nil:
+				return unreadable(err)
+			}
+		}
+	}
+	if len(w.found) > 0 {
+		return fail("%s: %s", t.Find, some(w.found))
+	}
+	return pass("nothing below %s is %s", some(t.Paths), t.Find)
+}
+
+// walk looks at what is below one directory, on one file system.
+func (w *walker) walk(top string) error {
+	info, err := w.r.tree.stat(top)
+	if gone(err) || err == nil && !info.IsDir() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if top, err = w.r.tree.resolve(top, true); err != nil {
+		return err
+	}
+	_, _, w.dev, _ = ownerOf(info)
+	w.dirs = append(w.dirs[:0], top)
+	for len(w.dirs) > 0 {
+		dir := w.dirs[len(w.dirs)-1]
+		w.dirs = w.dirs[:len(w.dirs)-1]
+		if err := w.directory(dir); err != nil && !gone(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// directory looks at the entries of one directory. It opens the directory as a
+// root of its own, so that an entry costs one call of the kernel.
+func (w *walker) directory(dir string) error {
+	root, err := w.r.tree.root.OpenRoot(rel(dir))
+	if err != nil {
+		return named(dir, err)
+	}
+	defer func() { _ = root.Close() }()
+	f, err := root.Open(".")
+	if err != nil {
+		return named(dir, err)
+	}
+	defer func() { _ = f.Close() }()
+	for {
+		if err := w.r.pause(); err != nil {
+			w.r.stopped = err
+			return err
+		}
+		entries, err := f.ReadDir(walkBatch)
+		for _, e := range entries {
+			if w.left--; w.left < 0 {
+				return errLimit
+			}
+			if err := w.entry(root, dir, e); err != nil && !gone(err) {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return named(dir, err)
+		}
+	}
+}
+
+func (w *walker) entry(root *os.Root, dir string, e fs.DirEntry) error {
+	if e.Type()&fs.ModeSymlink != 0 {
+		return nil
+	}
+	p := path.Join(dir, e.Name())
+	for _, pattern := range w.t.Except {
+		if match(pattern, p) {
+			return nil
+		}
+	}
+	info, err := root.Lstat(e.Name())
+	if err != nil {
+		return named(p, err)
+	}
+	uid, gid, dev, mode := ownerOf(info)
+	if info.IsDir() {
+		if dev != w.dev {
+			return nil
+		}
+		w.dirs = append(w.dirs, p)
+	}
+	if w.bad(info, uid, gid, mode) {
+		w.found = append(w.found, p)
+	}
+	return nil
+}
+
+// bad says whether a file is what the walk is to find.
+func (w *walker) bad(info fs.FileInfo, uid, gid, mode uint32) bool {
+	switch w.t.Find {
+	case "world-writable":
+		return info.Mode().IsRegular() && mode&0o002 != 0 || info.IsDir() && mode&0o1002 == 0o002
+	case "unowned":
+		return w.a.userName(uid) == "" || w.a.groupName(gid) == ""
+	default:
+		return info.Mode().IsRegular() && mode&0o6000 != 0
+	}
+}
