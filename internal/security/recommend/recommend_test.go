@@ -274,6 +274,8 @@ func rule(chain, action string, priority int64, more ...string) event.Item {
 			f.Protocol = value
 		case "disabled":
 			f.Enabled = false
+		case "Family", "Hook", "Conditions", "Target", "Comment":
+			f.Extra = append(f.Extra, event.Detail{Name: name, Value: value})
 		}
 	}
 	return f
@@ -317,6 +319,64 @@ func TestPermissiveFirewallPolicy(t *testing.T) {
 		{"everything is denied before the policy", []event.Item{rule("INPUT", "Allow", 1, "port=22"), rule("INPUT", "Deny", 2), rule("INPUT", "Allow", 3)}, ""},
 		{"no chains", []event.Item{rule("", "Allow", 1)}, ""},
 		{"something else", []event.Item{rule("INPUT", "Other", 1)}, ""},
+		{
+			"chains of nftables",
+			[]event.Item{rule("inet filter input", "Deny", 1, "Family=inet", "port=23"), rule("inet filter input", "Allow", 2, "Family=inet", "Hook=input")},
+			`{"policies":[{"chain":"inet filter input","family":"inet","action":"Allow","priority":2}]}`,
+		},
+		{
+			"what another chain refuses is refused",
+			[]event.Item{rule("inet a in", "Allow", 1, "Family=inet", "Hook=input"), rule("inet b in", "Deny", 1, "Family=inet", "Hook=input")},
+			"",
+		},
+		{
+			"a disabled chain refuses nothing",
+			[]event.Item{rule("inet a in", "Allow", 1, "Family=inet", "Hook=input"), rule("inet b in", "Deny", 1, "Family=inet", "Hook=input", "disabled")},
+			`{"policies":[{"chain":"inet a in","family":"inet","action":"Allow","priority":1}]}`,
+		},
+		{
+			"IPv6 alone allows",
+			[]event.Item{rule("INPUT", "Deny", 1, "Family=ip", "Hook=input"), rule("INPUT", "Allow", 1, "Family=ip6", "Hook=input")},
+			`{"policies":[{"chain":"INPUT","family":"ip6","action":"Allow","priority":1}]}`,
+		},
+		{
+			"other hooks do not count",
+			[]event.Item{rule("INPUT", "Allow", 1, "Family=ip", "Hook=forward"), rule("OUTPUT", "Allow", 1, "Family=ip")},
+			"",
+		},
+		{
+			"a rule that refuses everything under a condition",
+			[]event.Item{rule("i", "Deny", 1, "Family=ip", "Conditions=in interface wlan0"), rule("i", "Allow", 2, "Family=ip", "Hook=input")},
+			`{"policies":[{"chain":"i","family":"ip","action":"Allow","priority":2}]}`,
+		},
+		{
+			"a rule that refuses everything",
+			[]event.Item{rule("i", "Deny", 1, "Family=ip", "Target=reject", "Comment=all"), rule("i", "Allow", 2, "Family=ip", "Hook=input")},
+			"",
+		},
+		{
+			"a chain that refuses everything",
+			[]event.Item{
+				rule("i", "Other", 1, "Family=ip", "Target=no"), rule("i", "Allow", 2, "Family=ip", "Hook=input"),
+				rule("no", "Other", 1, "Family=ip", "Target=log"), rule("no", "Deny", 2, "Family=ip"),
+			},
+			"",
+		},
+		{
+			"a chain that some comes back from",
+			[]event.Item{
+				rule("i", "Other", 1, "Family=ip", "Target=no"), rule("i", "Allow", 2, "Family=ip", "Hook=input"),
+				rule("no", "Other", 1, "Family=ip", "Target=return", "port=22"), rule("no", "Deny", 2, "Family=ip"),
+			},
+			`{"policies":[{"chain":"i","family":"ip","action":"Allow","priority":2}]}`,
+		},
+		{
+			"a chain that jumps to itself",
+			[]event.Item{
+				rule("i", "Other", 1, "Family=ip", "Target=no"), rule("i", "Allow", 2, "Family=ip", "Hook=input"), rule("no", "Other", 1, "Family=ip", "Target=no"),
+			},
+			`{"policies":[{"chain":"i","family":"ip","action":"Allow","priority":2}]}`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
