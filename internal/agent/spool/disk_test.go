@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/tvilling/tvilling/internal/agent/spool"
-	"github.com/tvilling/tvilling/internal/store/segment"
 	"github.com/tvilling/tvilling/internal/store/segment/faultfs"
 )
 
@@ -34,7 +33,7 @@ func (d disk) Sync(name string) error {
 	if err != nil {
 		return err
 	}
-	return f.(segment.File).Sync()
+	return f.Sync()
 }
 
 func (d disk) SyncDir() error { return d.fs.SyncDir(folder) }

@@ -157,6 +157,64 @@ func TestDiskComesLater(t *testing.T) {
 	})
 }
 
+// TestOldest asks since when events wait, in memory, on the disk, and after a
+// restart.
+func TestOldest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fs := faultfs.New()
+		s := on(t, fs, 1<<20)
+		begin := time.Now().Truncate(time.Second)
+		check := func(where string, want time.Time) {
+			t.Helper()
+			if got := s.Oldest(spool.Low); !got.Equal(want) {
+				t.Errorf("%s: %v, want %v", where, got, want)
+			}
+		}
+		check("nothing waits", time.Time{})
+		add(t, s, spool.Low, "1")
+		<-time.After(time.Hour)
+		add(t, s, spool.Low, "2")
+		check("in memory", begin)
+		sync(t, s)
+		check("on disk", begin)
+		fs.Crash(nil)
+		s = on(t, fs, 1<<20)
+		check("after a restart", begin)
+		b, _ := take(t, s, spool.Envelope+1, 0, spool.Low)
+		if err := s.Done(b); err != nil {
+			t.Fatal(err)
+		}
+		check("the second", begin.Add(time.Hour))
+		if got := empty(t, s, spool.Low); !slices.Equal(got, []string{"2"}) {
+			t.Errorf("got %q", got)
+		}
+		check("all done", time.Time{})
+	})
+}
+
+// TestRest counts what a spool at rest writes: nothing.
+func TestRest(t *testing.T) {
+	t.Parallel()
+	fs := faultfs.New()
+	s := on(t, fs, 1<<20)
+	add(t, s, spool.Low, "1")
+	sync(t, s)
+	writes, syncs := fs.Counts()
+	for range 10 {
+		sync(t, s)
+		take(t, s, 4096, 4096, all...)
+	}
+	if w, n := fs.Counts(); w != writes || n != syncs {
+		t.Errorf("%d writes and %d syncs for nothing", w-writes, n-syncs)
+	}
+	add(t, s, spool.Low, "2")
+	sync(t, s)
+	if w, n := fs.Counts(); w != writes+1 || n != syncs+1 {
+		t.Errorf("%d writes and %d syncs for one event, want one of each", w-writes, n-syncs)
+	}
+}
+
 // segments returns the names of the files with events.
 func segments(fs *faultfs.FS) (names []string) {
 	for _, name := range fs.Files() {

@@ -14,12 +14,20 @@ const window = 8 << 10
 // reader reads files of queues, and keeps one open. What it returns is valid
 // until it is used again.
 type reader struct {
+	f    file // nil: none
 	name string
-	f    file
+	of   segmentID
 	seed uint32
 	size int64
 	buf  []byte
 	off  int64 // where buf is in the file
+}
+
+// segmentID tells files apart: what their names are made of.
+type segmentID struct {
+	class Class
+	first uint64
+	salt  uint32
 }
 
 // header returns the record at a place of a file, and the place behind it. If
@@ -92,16 +100,18 @@ func (r *reader) event(at place, rec record) ([]byte, error) {
 
 // use opens a file of a queue unless it is the one that is open.
 func (r *reader) use(d disk, q *queue, g *segment) error {
-	name := q.name(g)
-	if r.f == nil || r.name != name {
+	id := segmentID{q.class, g.first, g.salt}
+	if r.f == nil || r.of != id {
 		r.close()
+		name := q.name(g)
 		f, err := d.Open(name, false)
 		if err != nil {
 			return err
 		}
-		r.name, r.f, r.buf = name, f, r.buf[:0]
+		r.f, r.name, r.of, r.buf = f, name, id, r.buf[:0]
+		r.seed = seedOf(q.class, g.salt)
 	}
-	r.seed, r.size = seedOf(q.class, g.salt), g.size
+	r.size = g.size
 	return nil
 }
 
