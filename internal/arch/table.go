@@ -142,7 +142,7 @@ func testEdges() []Edge {
 		{From: "cmd/tvilling", To: []string{"internal/app/apptest"}, Why: "commands are tried against a whole hub", Test: true},
 		{From: "internal/agent/...", To: []string{"internal/agent/...", "internal/security/event", "internal/security/schema"}, Why: "the agent's parts are tried together, and what they make is read as the hub reads it", Test: true},
 		{From: "internal/agent/...", To: []string{"internal/app/apptest", "internal/client", "internal/device", "internal/gateway/mqtt/packet"}, Why: "the agent is tried against a whole hub, or against a wire", Test: true},
-		{From: "internal/agent/spool", To: []string{"internal/store/segment", "internal/store/segment/faultfs"}, Why: "the spool is tried on the file system that crashes on demand", Test: true},
+		{From: "internal/agent/spool", To: []string{"internal/store/segment/faultfs"}, Why: "the spool is tried on the file system that crashes on demand", Test: true},
 		{From: "test/...", To: []string{".", "internal/..."}, Why: "tests of a whole hub may use whatever it is made of", Test: true},
 	}
 }
