@@ -161,7 +161,7 @@ func (b *btfReader) names(strs io.Reader, want []string) (map[uint32]string, err
 			return nil, err
 		}
 		if n := len(s) - 1; whole && err == nil && n > 0 && wanted[string(s[:n])] {
-			names[uint32(off)] = string(s[:n]) //nolint:gosec // below btfLimit
+			names[uint32(off)] = string(s[:n])
 		}
 		whole = err == nil // the rest of an overlong string is not a name
 		off += len(s)

@@ -80,10 +80,11 @@ func OpenEBPF(o EBPFOptions) (Source, *Reason, error) {
 	if err == nil {
 		return s, nil, nil
 	}
-	if no, ok := errors.AsType[*unavailable](err); ok {
-		return nil, &no.reason, s.Close()
+	closing := s.Close()
+	if no, ok := errors.AsType[*unavailable](err); ok && closing == nil {
+		return nil, &no.reason, nil
 	}
-	return nil, nil, errors.Join(fmt.Errorf("open ebpf: %w", err), s.Close())
+	return nil, nil, errors.Join(fmt.Errorf("open ebpf: %w", err), closing)
 }
 
 // open makes the maps and loads and attaches the programs. Its error is an
@@ -94,7 +95,7 @@ func (s *ebpfSource) open(o EBPFOptions, layout fields) error {
 	defer func() {
 		for _, fd := range []int{m.lost, m.scratch, m.pending} {
 			if fd > 0 {
-				unix.Close(fd) //nolint:errcheck,gosec // nothing is written
+				unix.Close(fd)
 			}
 		}
 	}()
@@ -163,7 +164,7 @@ var tracepoints = []tracepoint{
 }
 
 func (s *ebpfSource) makeMaps(o EBPFOptions, layout fields) (m mapFDs, err error) {
-	fd, err := makeMapLocked(unix.BPF_MAP_TYPE_RINGBUF, 0, 0, uint32(o.RingBytes), 0) //nolint:gosec // bounded above
+	fd, err := makeMapLocked(unix.BPF_MAP_TYPE_RINGBUF, 0, 0, uint32(o.RingBytes), 0)
 	if errors.Is(err, unix.EINVAL) {
 		return m, reasonf("Use Linux 5.8 or newer.", "The kernel has no BPF ring buffer.")
 	}

@@ -85,7 +85,7 @@ func (b *builder) finish() ([]byte, error) {
 func (b *builder) address(dst, reg asm.Register, offset uint32) {
 	b.emit(asm.Mov.Reg(dst, reg))
 	if offset != 0 {
-		b.emit(asm.Add.Imm(dst, int32(offset))) //nolint:gosec // within a structure
+		b.emit(asm.Add.Imm(dst, int32(offset)))
 	}
 }
 
@@ -102,7 +102,7 @@ func (b *builder) read(to asm.Register, at int16, size int32, from asm.Register,
 
 // follow puts the pointer (or unsigned long) at from+field into dst.
 func (b *builder) follow(dst, from asm.Register, name string) {
-	b.read(asm.R10, slotA, int32(b.pointer.Sizeof()), from, b.fields[name].offset) //nolint:gosec // 4 or 8
+	b.read(asm.R10, slotA, int32(b.pointer.Sizeof()), from, b.fields[name].offset)
 	b.emit(asm.LoadMem(dst, asm.R10, slotA, b.pointer))
 }
 

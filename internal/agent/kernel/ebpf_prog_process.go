@@ -4,8 +4,8 @@ package kernel
 
 import "github.com/cilium/ebpf/asm"
 
-// kernelThread is PF_KTHREAD: threads of the kernel are no processes to tell of.
-const kernelThread = 0x00200000
+// taskOfKernel is PF_KTHREAD: threads of the kernel are no processes to tell of.
+const taskOfKernel = 0x00200000
 
 // fork is the program at sched_process_fork(parent, child).
 func (b *builder) fork() {
@@ -19,7 +19,7 @@ func (b *builder) fork() {
 		asm.LoadMem(asm.R2, asm.R10, slotRec+recPID, asm.Word),
 		asm.JNE.Reg(asm.R1, asm.R2, "end"), // a thread
 		asm.LoadMem(asm.R1, asm.R10, slotB, asm.Word),
-		asm.And.Imm(asm.R1, kernelThread),
+		asm.And.Imm(asm.R1, taskOfKernel),
 		asm.JNE.Imm(asm.R1, 0, "end"),
 	)
 	b.store(asm.R10, slotRec+recKind, int64(Fork))
@@ -47,7 +47,7 @@ func (b *builder) exit() {
 		asm.LoadMem(asm.R1, asm.R10, slotA, asm.Word),
 		asm.JNE.Imm(asm.R1, 0, "end"), // other threads live on
 		asm.LoadMem(asm.R1, asm.R10, slotB, asm.Word),
-		asm.And.Imm(asm.R1, kernelThread),
+		asm.And.Imm(asm.R1, taskOfKernel),
 		asm.JNE.Imm(asm.R1, 0, "end"),
 	)
 	alone, known := b.label(), b.label()

@@ -51,7 +51,7 @@ func (b *builder) socket() {
 	if protocol.size == 1 {
 		size = asm.Byte
 	}
-	b.read(asm.R10, slotA, int32(protocol.size), asm.R7, protocol.offset) //nolint:gosec // 1 or 2
+	b.read(asm.R10, slotA, int32(protocol.size), asm.R7, protocol.offset)
 	b.emit(
 		asm.LoadMem(asm.R1, asm.R10, slotA, size),
 		asm.JNE.Imm(asm.R1, unix.IPPROTO_TCP, "end"),

@@ -91,7 +91,7 @@ func kernelLayout(o EBPFOptions) (fields, *Reason) {
 	if err != nil {
 		return nil, &Reason{"ebpf", "The kernel's description of its types cannot be read: " + err.Error() + ".", "Let the agent read " + btfPath + "."}
 	}
-	defer f.Close() //nolint:errcheck // nothing is written
+	defer f.Close()
 	need := []string{}
 	if o.Processes {
 		need = append(need, taskFields...)

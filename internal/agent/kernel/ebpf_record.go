@@ -69,9 +69,9 @@ func decodeRecord(p []byte, wall time.Time, h *Happening) error {
 	flags := p[recFlags]
 	*h = Happening{
 		Kind:        Kind(p[recKind]),
-		At:          wall.Add(time.Duration(order.Uint64(p[recTime:]))), //nolint:gosec // 292 years of uptime
-		PID:         int32(order.Uint32(p[recPID:])),                    //nolint:gosec // as the kernel has it
-		ParentPID:   int32(order.Uint32(p[recParent:])),                 //nolint:gosec // as the kernel has it
+		At:          wall.Add(time.Duration(order.Uint64(p[recTime:]))),
+		PID:         int32(order.Uint32(p[recPID:])),
+		ParentPID:   int32(order.Uint32(p[recParent:])),
 		HasUID:      flags&flagUID != 0,
 		Name:        untilNUL(p[recName:recHead]),
 		ArgsCut:     flags&flagArgsCut != 0,
@@ -83,7 +83,7 @@ func decodeRecord(p []byte, wall time.Time, h *Happening) error {
 	switch h.Kind {
 	case Fork:
 	case Exit:
-		h.Status = int32(order.Uint32(p[recStatus:])) //nolint:gosec // as the kernel has it
+		h.Status = int32(order.Uint32(p[recStatus:]))
 	case Exec:
 		path, args := int(order.Uint16(p[recPath:])), order.Uint32(p[recArgs:])
 		rest := p[recHead:]
@@ -127,8 +127,6 @@ func decodeSocket(p []byte, h *Happening) error {
 }
 
 func untilNUL(p []byte) []byte {
-	if i := bytes.IndexByte(p, 0); i >= 0 {
-		return p[:i]
-	}
-	return p
+	before, _, _ := bytes.Cut(p, []byte{0})
+	return before
 }

@@ -45,7 +45,7 @@ func openRing(fd, size int, narrow bool) (*ring, error) {
 	}
 	// Nonblocking, so that the runtime waits for it together with everything
 	// else, and not in a thread of its own.
-	r := &ring{file: os.NewFile(uintptr(fd), "ring"), narrow: narrow} //nolint:gosec // a descriptor
+	r := &ring{file: os.NewFile(uintptr(fd), "ring"), narrow: narrow}
 	page := os.Getpagesize()
 	var err error
 	if r.position, err = unix.Mmap(fd, 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err == nil {
@@ -72,52 +72,62 @@ func (r *ring) close() error {
 // 64 bits where the agent has 32.
 func (r *ring) load(p []byte) uint64 {
 	if r.narrow {
-		return uint64((*atomic.Uint32)(unsafe.Pointer(&p[0])).Load())
+		return uint64(shared[atomic.Uint32](p).Load())
 	}
-	return (*atomic.Uint64)(unsafe.Pointer(&p[0])).Load()
+	return shared[atomic.Uint64](p).Load()
 }
 
 func (r *ring) store(p []byte, pos uint64) {
 	if r.narrow {
-		(*atomic.Uint32)(unsafe.Pointer(&p[0])).Store(uint32(pos)) //nolint:gosec // it goes round
+		shared[atomic.Uint32](p).Store(uint32(pos)) // it goes round
 		return
 	}
-	(*atomic.Uint64)(unsafe.Pointer(&p[0])).Store(pos)
+	shared[atomic.Uint64](p).Store(pos)
 }
 
-// drain gives every record that is there to handle, and returns how many bytes
-// they took. What handle is given is valid during the call.
+// shared is a number at the start of p that the kernel reads or writes, too.
+func shared[T atomic.Uint32 | atomic.Uint64](p []byte) *T {
+	return (*T)(unsafe.Pointer(&p[0])) //nolint:gosec // a mapped page, or a record in one, aligned to 8 bytes
+}
+
+// drain gives the records that are there to handle, and returns how many bytes
+// they took; as many as the ring has at most, so that it ends although others
+// go on writing. What handle is given is valid during the call.
 //
-// It reads until the writer's position is reached; only then does the kernel
-// wake the reader for the next record.
-func (r *ring) drain(handle func([]byte)) int {
+// Whoever wants to be woken for the next record calls it until it returns 0:
+// only when the writer's position is reached does the kernel wake the reader.
+func (r *ring) drain(handle func([]byte)) (int, error) {
 	total := 0
-	for {
+	for total < len(r.data) {
 		pos := r.load(r.position)
 		if pos == r.load(r.written) {
-			return total
+			break
 		}
 		head, ok := r.record(pos)
 		if !ok {
-			return total // the kernel wakes us when it is written
+			break // the kernel wakes us when it is written
 		}
 		n := int(head &^ (ringBusy | ringDiscard))
 		if n > len(r.data)-ringHead {
-			return total // cannot be; rather stop than read what is not ours
+			return total, errRing
 		}
 		if head&ringDiscard == 0 {
 			handle(r.bytes(pos+ringHead, n))
 		}
 		step := ringHead + (n+7)&^7
 		total += step
-		r.store(r.position, pos+uint64(step)) //nolint:gosec // a few thousand
+		r.store(r.position, pos+uint64(step))
 	}
+	return total, nil
 }
+
+// errRing is of a record that is longer than the ring, after which nothing can
+// be found any more.
+var errRing = errors.New("the ring is malformed")
 
 // record is the head of the record at pos, when that is written.
 func (r *ring) record(pos uint64) (uint32, bool) {
-	p := (*atomic.Uint32)(unsafe.Pointer(&r.data[r.at(pos)]))
-	head := p.Load()
+	head := shared[atomic.Uint32](r.data[r.at(pos):]).Load()
 	return head, head&ringBusy == 0
 }
 
@@ -130,7 +140,7 @@ func (r *ring) bytes(pos uint64, n int) []byte {
 	return r.scratch
 }
 
-func (r *ring) at(pos uint64) int { return int(pos & uint64(len(r.data)-1)) } //nolint:gosec // below the ring's size
+func (r *ring) at(pos uint64) int { return int(pos & uint64(len(r.data)-1)) }
 
 // The reader sleeps between two looks while there is traffic, so that it wakes
 // up for many records and not for each: pause, or pauseFull when so much came
@@ -152,13 +162,13 @@ func (r *ring) run(ctx context.Context, each func(), handle func([]byte)) error 
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
-		n := 0
+		n, broken := 0, error(nil)
 		err := conn.Read(func(uintptr) bool {
 			each()
-			n = r.drain(handle)
-			return n > 0
+			n, broken = r.drain(handle)
+			return n > 0 || broken != nil
 		})
-		switch {
+		switch err = errors.Join(err, broken); {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:

@@ -18,7 +18,7 @@ import (
 // what they point to alive, and on the heap or pinned.
 func bpf[T any](cmd uintptr, attr *T) (int, error) {
 	for {
-		fd, _, errno := unix.Syscall(unix.SYS_BPF, cmd, uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
+		fd, _, errno := unix.Syscall(unix.SYS_BPF, cmd, uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr)) //nolint:gosec // x/sys has no bpf(2)
 		switch {
 		case errno == 0:
 			return int(fd), nil
@@ -48,14 +48,13 @@ func loadProgram(code []byte) (fd int, log string, err error) {
 		code, licence      uint64
 		logLevel, logBytes uint32
 		log                uint64
-		version, flags     uint32
 	}
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(&code[0])
 	pin.Pin(&gpl[0])
 	a := attr{
-		kind: unix.BPF_PROG_TYPE_RAW_TRACEPOINT, count: uint32(len(code) / 8), //nolint:gosec // a few thousand
+		kind: unix.BPF_PROG_TYPE_RAW_TRACEPOINT, count: uint32(len(code) / 8),
 		code: address(code), licence: address(gpl),
 	}
 	if fd, err = bpf(unix.BPF_PROG_LOAD, &a); err == nil || errors.Is(err, unix.EPERM) {
@@ -63,7 +62,7 @@ func loadProgram(code []byte) (fd int, log string, err error) {
 	}
 	p := make([]byte, 256<<10)
 	pin.Pin(&p[0])
-	a.logLevel, a.logBytes, a.log = 1, uint32(len(p)), address(p) //nolint:gosec // see above
+	a.logLevel, a.logBytes, a.log = 1, uint32(len(p)), address(p)
 	fd, err = bpf(unix.BPF_PROG_LOAD, &a)
 	return fd, string(untilNUL(p)), err
 }
@@ -78,7 +77,7 @@ func attachRaw(tracepoint string, program int) (int, error) {
 	return bpf(unix.BPF_RAW_TRACEPOINT_OPEN, &struct {
 		name          uint64
 		program, zero uint32
-	}{name: address(name), program: uint32(program)}) //nolint:gosec // a descriptor
+	}{name: address(name), program: uint32(program)})
 }
 
 // programInfo is struct bpf_prog_info as far as it is read here.
@@ -97,11 +96,14 @@ func readProgramInfo(program int) (programInfo, error) {
 	_, err := bpf(unix.BPF_OBJ_GET_INFO_BY_FD, &struct {
 		fd, size uint32
 		info     uint64
-	}{uint32(program), uint32(unsafe.Sizeof(*info)), uint64(uintptr(unsafe.Pointer(info)))}) //nolint:gosec // a descriptor
+	}{uint32(program), uint32(unsafe.Sizeof(*info)), uint64(uintptr(unsafe.Pointer(info)))}) //nolint:gosec // as address
 	return *info, err
 }
 
-func address(p []byte) uint64 { return uint64(uintptr(unsafe.Pointer(&p[0]))) }
+// address is where p starts. Whoever calls has pinned it.
+func address(p []byte) uint64 {
+	return uint64(uintptr(unsafe.Pointer(&p[0]))) //nolint:gosec // bpf(2) takes addresses as numbers of 64 bits
+}
 
 // lastLine is the last line of the verifier's log that says why, since
 // statistics may follow it.

@@ -59,7 +59,7 @@ func sampleBTF() []byte {
 	word := w.add("unsigned int", btfInt, 0, false, 4, 32)
 	w.add("long unsigned int", btfInt, 0, false, 8, 64)
 	for range 2 * btfStride { // so that ids are not all near
-		w.add("", btfArray, 0, false, 0, word, word, 3)
+		w.add("", btfTypedef, 0, false, word)
 	}
 	pid := w.add("pid_t", btfTypedef, 0, false, word)
 	inner := w.add("", btfStruct, 2, false, 8, w.name("a"), word, 0, w.name("b"), pid, 32)

@@ -63,7 +63,9 @@ func BenchmarkEBPFTake(b *testing.B) {
 		for _, p := range records {
 			m.put(p, 0)
 		}
-		m.drain(s.take)
+		if _, err := m.drain(s.take); err != nil {
+			b.Fatal(err)
+		}
 		s.ended = [8]int32{}
 		n++
 	}

@@ -67,13 +67,14 @@ func TestEBPFTellsOfConnections(t *testing.T) {
 			if got := r.wait(t, "the end of listening", at(Unlisten, port, 0)); got.Local != want || got.Remote.IsValid() {
 				t.Errorf("the end of listening is %+v, want it at %v", got, want)
 			}
-			if c, err := net.Dial("tcp", far.String()); err == nil {
+			deaf := netip.AddrPortFrom(far.Addr(), deafPort(t, far.Addr()))
+			if c, err := net.Dial("tcp", deaf.String()); err == nil {
 				c.Close()
 				t.Fatal("connected to nobody")
 			}
-			got = r.wait(t, "the refused connection", at(Refused, 0, port))
-			if got.Remote != far || got.Local.Addr() != near.Addr() || got.Local.Port() == 0 || int(got.PID) != os.Getpid() || !got.HasUID {
-				t.Errorf("the refused connection is %+v, want it to %v", got, far)
+			got = r.wait(t, "the refused connection", at(Refused, 0, deaf.Port()))
+			if got.Remote != deaf || got.Local.Addr() != near.Addr() || got.Local.Port() == 0 || int(got.PID) != os.Getpid() || !got.HasUID {
+				t.Errorf("the refused connection is %+v, want it to %v", got, deaf)
 			}
 			if found := r.find(at(Connect, 0, port)); len(found) != 1 {
 				t.Errorf("told of %d connections, want 1: %+v", len(found), found)
@@ -101,19 +102,61 @@ func TestEBPFLeavesOutOwnConnections(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := net.Dial("tcp4", l.Addr().String()); err == nil {
+	deaf := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), deafPort(t, netip.MustParseAddr("127.0.0.1")))
+	if c, err := net.Dial("tcp4", deaf.String()); err == nil {
 		c.Close()
 		t.Fatal("connected to nobody")
 	}
-	// Accept and Unlisten are in nobody's name. The listening of another process
-	// marks the end.
+	// Accept and Unlisten are in nobody's name; so is what marks the end.
 	r.wait(t, "the accepted connection", at(Accept, port, 0))
 	r.wait(t, "the end of listening", at(Unlisten, port, 0))
-	for _, k := range []Kind{Listen, Connect, Refused} {
-		if found := r.find(func(s *seen) bool { return s.Kind == k && (s.Local.Port() == port || s.Remote.Port() == port) }); len(found) > 0 {
+	mark, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mark.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.wait(t, "the mark", at(Unlisten, portOf(mark.Addr()), 0))
+	for _, is := range []func(*seen) bool{at(Listen, port, 0), at(Connect, 0, port), at(Refused, 0, deaf.Port())} {
+		if found := r.find(is); len(found) > 0 {
 			t.Errorf("told of the own %+v", found)
 		}
 	}
+}
+
+// deafPort is a port of an address that is taken until the test's end, at which
+// nobody listens.
+func deafPort(t *testing.T, a netip.Addr) uint16 {
+	t.Helper()
+	family, name := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Addr: a.As16()})
+	if a.Is4() {
+		family, name = unix.AF_INET, &unix.SockaddrInet4{Addr: a.As4()}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Close(fd); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := unix.Bind(fd, name); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch taken := taken.(type) {
+	case *unix.SockaddrInet4:
+		return uint16(taken.Port)
+	case *unix.SockaddrInet6:
+		return uint16(taken.Port)
+	}
+	t.Fatalf("the address is %#v", taken)
+	return 0
 }
 
 // A socket that connects to itself is the simplest case of both ends connecting

@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -31,8 +32,11 @@ func (m *memoryRing) put(s string, flags uint32) (head []byte) {
 	return head
 }
 
-func (m *memoryRing) read() (got []string) {
-	m.drain(func(p []byte) { got = append(got, string(p)) })
+func (m *memoryRing) read(t *testing.T) (got []string) {
+	t.Helper()
+	if _, err := m.drain(func(p []byte) { got = append(got, string(p)) }); err != nil {
+		t.Fatal(err)
+	}
 	return got
 }
 
@@ -49,7 +53,7 @@ func TestRing(t *testing.T) {
 
 func testRing(t *testing.T, m *memoryRing) {
 	t.Helper()
-	if got := m.read(); got != nil {
+	if got := m.read(t); got != nil {
 		t.Fatalf("an empty ring has %q", got)
 	}
 	for i := range 100 { // over the end again and again, at every place
@@ -57,7 +61,7 @@ func testRing(t *testing.T, m *memoryRing) {
 		m.put("a", 0)
 		m.put("skipped", ringDiscard)
 		m.put(long, 0)
-		if got := m.read(); !slices.Equal(got, []string{"a", long}) {
+		if got := m.read(t); !slices.Equal(got, []string{"a", long}) {
 			t.Fatalf("round %d: read %q", i, got)
 		}
 		want := m.end
@@ -76,11 +80,11 @@ func TestRingWaitsForARecordBeingWritten(t *testing.T) {
 	m.put("a", 0)
 	head := m.put("b", ringBusy)
 	m.put("c", 0)
-	if got := m.read(); !slices.Equal(got, []string{"a"}) {
+	if got := m.read(t); !slices.Equal(got, []string{"a"}) {
 		t.Fatalf("read %q", got)
 	}
 	binary.NativeEndian.PutUint32(head, 1)
-	if got := m.read(); !slices.Equal(got, []string{"b", "c"}) {
+	if got := m.read(t); !slices.Equal(got, []string{"b", "c"}) {
 		t.Fatalf("read %q", got)
 	}
 }
@@ -90,7 +94,19 @@ func TestRingReadsNothingBeyondItself(t *testing.T) {
 	m := newMemoryRing(256)
 	head := m.put("a", 0)
 	binary.NativeEndian.PutUint32(head, 256)
-	if got := m.read(); got != nil {
-		t.Fatalf("read %q", got)
+	_, err := m.drain(func(p []byte) { t.Errorf("read %q", p) })
+	if !errors.Is(err, errRing) {
+		t.Errorf("the error is %v, want %v", err, errRing)
+	}
+}
+
+// A writer that never pauses does not keep the reader from ending.
+func TestRingEndsALook(t *testing.T) {
+	t.Parallel()
+	m := newMemoryRing(256)
+	m.put("a", 0)
+	n, err := m.drain(func([]byte) { m.put("b", 0) })
+	if err != nil || n != 256 {
+		t.Errorf("read %d bytes (%v), want 256", n, err)
 	}
 }
