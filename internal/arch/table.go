@@ -98,6 +98,7 @@ func adapterEdges() []Edge {
 // security messages and the configuration's rules with the hub, and nothing else.
 func agentEdges() []Edge {
 	return []Edge{
+		{From: "internal/agent/aggregate", To: []string{"internal/security/event"}, Why: "equal events become one with a count"},
 		{From: "internal/agent/collect", To: []string{"internal/agent/kernel", "internal/security/event"}, Why: "what the kernel tells becomes typed events"},
 		{From: "internal/agent/baseline", To: []string{"internal/security/event"}, Why: "a check that fails is an item of an OSBaseline event"},
 		{From: "internal/agent/settings", To: []string{"internal/agent/spool", "internal/security/agentconfig", "internal/security/event"}, Why: "the configuration's rules are the hub's; each event goes to a queue"},
@@ -141,6 +142,7 @@ func testEdges() []Edge {
 		{From: "internal/app/apptest", To: []string{"internal/app", "internal/client"}, Why: "a whole hub in the test's process", Test: true},
 		{From: "cmd/tvilling", To: []string{"internal/app/apptest"}, Why: "commands are tried against a whole hub", Test: true},
 		{From: "internal/agent/...", To: []string{"internal/agent/...", "internal/security/event", "internal/security/schema"}, Why: "the agent's parts are tried together, and what they make is read as the hub reads it", Test: true},
+		{From: "internal/agent/collect", To: []string{"internal/security/command"}, Why: "a command line is read back as the hub reads it", Test: true},
 		{From: "internal/agent/...", To: []string{"internal/app/apptest", "internal/client", "internal/device", "internal/gateway/mqtt/packet"}, Why: "the agent is tried against a whole hub, or against a wire", Test: true},
 		{From: "internal/agent/spool", To: []string{"internal/store/segment/faultfs"}, Why: "the spool is tried on the file system that crashes on demand", Test: true},
 		{From: "test/...", To: []string{".", "internal/..."}, Why: "tests of a whole hub may use whatever it is made of", Test: true},
