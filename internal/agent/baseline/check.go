@@ -38,6 +38,9 @@ type Check struct {
 	Applies *Applies `toml:"applies"`
 	// Test is what is looked at.
 	Test Test `toml:"test"`
+
+	// cce is the number that the XML format gives.
+	cce string
 }
 
 var (
@@ -46,11 +49,14 @@ var (
 	refPattern = regexp.MustCompile(`^(CCE-[0-9X]{1,7}-[0-9]|CIS-[A-Za-z0-9._-]{1,80}|CIS [A-Za-z0-9. -]{1,80})$`)
 )
 
-// CceID is the number that is sent for c: the first of its references that is
+// CceID is the number that is sent for c: that of the XML format, or the first of its references that is
 // a number of the Common Configuration Enumeration ("CCE-4370-3"), else the
 // first that is an id of the original's later agent ("CIS-debian-9-…"), else
 // the check's own id.
 func (c *Check) CceID() string {
+	if c.cce != "" {
+		return c.cce
+	}
 	for _, prefix := range []string{"CCE-", "CIS-"} {
 		if i := slices.IndexFunc(c.Refs, func(r string) bool { return strings.HasPrefix(r, prefix) }); i >= 0 {
 			return c.Refs[i]

@@ -1,8 +1,10 @@
 package baseline
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,26 +142,20 @@ func quote(x *text, line string) string {
 }
 
 // lines gives the lines that count.
-func (t *LinesTest) lines(x *text) func(func(int, string) bool) {
-	all := lines(x.data, commentOf(t.Comment))
-	if t.header != nil {
-		return below(all, t.header, t.Section)
+func (t *LinesTest) lines(x *text) iter.Seq2[int, string] {
+	if !t.raw {
+		return within(lines(x.data, commentOf(t.Comment)), t.Section)
 	}
-	return within(all, t.Section)
-}
-
-// below gives the lines below a header whose first group, or else whose whole
-// match, is section; the XML format has headers like that.
-func below(in func(func(int, string) bool), header *expr, section string) func(func(int, string) bool) {
 	return func(yield func(int, string) bool) {
-		inside := false
-		for n, l := range in {
-			if m := header.FindStringSubmatch(l); m != nil {
-				name := strings.Trim(m[min(1, len(m)-1)], "[] \t")
-				inside = strings.EqualFold(name, section)
+		n, inside := 0, t.header == nil
+		for l := range bytes.Lines(x.data) {
+			n++
+			s := strings.TrimRight(string(l), "\r\n")
+			if t.header != nil && t.header.MatchString(s) {
+				inside = t.wanted.MatchString(s)
 				continue
 			}
-			if inside && !yield(n, l) {
+			if inside && (t.filter == nil || t.filter.MatchString(s)) && !yield(n, s) {
 				return
 			}
 		}

@@ -108,9 +108,23 @@ func (s *packageSet) find(names []string) []string {
 	return sorted(found)
 }
 
+// matching returns the installed packages whose whole name matches.
+func (s *packageSet) matching(e *expr) []string {
+	var found []string
+	for have := range s.names {
+		if e.MatchString(have) {
+			found = append(found, have)
+		}
+	}
+	return sorted(found)
+}
+
 // any asks whether one of names is installed.
-func (s *packageSet) any(names []string) outcome {
-	switch found := s.find(names); {
+func (s *packageSet) any(names []string) outcome { return s.outcome(s.find(names), names) }
+
+// outcome passes if anything was found.
+func (s *packageSet) outcome(found, names []string) outcome {
+	switch {
 	case s.err != nil:
 		return unreadable(s.err)
 	case s.why != "":
@@ -123,6 +137,10 @@ func (s *packageSet) any(names []string) outcome {
 }
 
 func (t *PackageTest) eval(r *run) outcome {
+	if t.pattern != nil {
+		s := r.packageSet()
+		return s.outcome(s.matching(t.pattern), t.Installed)
+	}
 	if t.Installed != nil {
 		return r.packageSet().any(t.Installed)
 	}

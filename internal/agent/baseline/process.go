@@ -10,10 +10,13 @@ import (
 // process is one that runs.
 type process struct {
 	pid int
-	// program is the path of its file; kernel threads have none, and are left
-	// out. applet is the last part of its first argument, if the file is
-	// BusyBox or an interpreter of that name.
-	program, applet string
+	// program is the path of its file. Kernel threads have none, and are left
+	// out; of others' processes it is "" for those without the right to see it.
+	program string
+	// applet is BusyBox's, from the first argument.
+	applet string
+	// comm is the kernel's name of a process without program, of 15 bytes at most.
+	comm string
 }
 
 // processList is what runs.
@@ -48,16 +51,17 @@ func (r *run) processList() *processList {
 		}
 		dir := path.Join("/proc", n)
 		exe, err := r.tree.readlink(dir + "/exe")
-		if err != nil && !gone(err) {
-			// Others' processes cannot be read without rights.
-			l.err = err
-			return l
-		}
-		if exe == "" {
+		if gone(err) {
 			continue
 		}
 		p := process{pid: pid, program: strings.TrimSuffix(exe, " (deleted)")}
-		if strings.HasPrefix(path.Base(p.program), "busybox") {
+		if err != nil {
+			comm, _, err := r.tree.read(dir + "/comm")
+			if err != nil {
+				continue // it is gone
+			}
+			p.comm = strings.TrimSpace(string(comm))
+		} else if strings.HasPrefix(path.Base(p.program), "busybox") {
 			p.applet = path.Base(firstArg(r.commandLine(pid)))
 		}
 		l.all = append(l.all, p)
@@ -101,6 +105,10 @@ func firstArg(args []byte) string {
 
 // is says whether a process runs a program of a name.
 func (p *process) is(pattern string) bool {
+	if p.program == "" {
+		const most = 15
+		return match(pattern, p.comm) || len(pattern) > most && pattern[:most] == p.comm
+	}
 	return match(pattern, path.Base(p.program)) || p.applet != "" && match(pattern, p.applet)
 }
 

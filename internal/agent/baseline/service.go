@@ -205,7 +205,7 @@ func (r *run) running(name string) (string, error) {
 	for i := range l.all {
 		p := &l.all[i]
 		for _, program := range programs {
-			if p.program == program || !strings.Contains(program, "/") && p.is(program) {
+			if p.program == program || (p.program == "" || !strings.Contains(program, "/")) && p.is(path.Base(program)) {
 				return path.Base(program), nil
 			}
 		}

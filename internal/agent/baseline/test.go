@@ -72,8 +72,10 @@ type LinesTest struct {
 	Missing Missing `toml:"missing"`
 
 	match, noMatch *expr
-	// header finds the sections' headers, if they are not those of INI files.
-	header *expr
+	// The XML format has lines as they are, lines that alone count, and headers
+	// of sections, of which one sort begins the wanted section.
+	raw                    bool
+	filter, header, wanted *expr
 }
 
 // SettingTest compares the value of a key in files with one setting a line.
@@ -120,6 +122,9 @@ type PackageTest struct {
 	// those of which none may be; * is allowed.
 	Installed []string `toml:"installed"`
 	Absent    []string `toml:"absent"`
+
+	// pattern is the XML format's: a package whose whole name matches.
+	pattern *expr
 }
 
 // ServiceTest asks for the state of services.
