@@ -33,8 +33,18 @@ type Options struct {
 	Clean bool
 	// ClientType says what the client is.
 	ClientType string
-	// KeepAlive is how often the client says that it is there: 4 minutes.
+	// KeepAlive is how long the client says nothing before it says that it is
+	// there: 4 minutes.
 	KeepAlive time.Duration
+	// Patience is how long the hub may take to take what is written, and to answer
+	// that it is there: without a limit, and KeepAlive.
+	Patience time.Duration
+	// MaxPacket is the longest packet that is taken from the hub, in bytes: what
+	// MQTT allows.
+	MaxPacket int
+	// Subscribed says that the hub's session of the identity, if it has one, is
+	// subscribed to the twin's answers and changes already.
+	Subscribed bool
 	// Will, if set, is sent by the hub when the connection is lost.
 	Will *tvilling.Message
 	// OnDesired is told of changes of desired properties, in order, once
@@ -64,6 +74,7 @@ type Client struct {
 	// mu guards what follows.
 	mu       sync.Mutex
 	idle     sync.Cond // no writer is at work any more
+	spoke    time.Time // when something was written last
 	err      error     // why the connection has ended
 	closing  bool      // Close was called
 	out      []byte
@@ -82,6 +93,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	o.KeepAlive = cmp.Or(o.KeepAlive, 4*time.Minute)
 	o.TokenLife = cmp.Or(o.TokenLife, time.Hour)
 	o.InFlight = cmp.Or(o.InFlight, 1000)
+	o.MaxPacket = cmp.Or(o.MaxPacket, packet.MaxLength)
 	c := &Client{
 		opt: o, events: eventsTopic(o.ID),
 		places: make(chan struct{}, o.InFlight), done: make(chan struct{}), ended: make(chan struct{}),
@@ -90,6 +102,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 		topics:  make(map[string]bool),
 	}
 	c.idle.L = &c.mu
+	c.in.limit = o.MaxPacket
 	hello, err := c.hello()
 	if err != nil {
 		return nil, err
@@ -110,6 +123,10 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 		}
 		return nil, err
 	}
+	if c.present && o.Subscribed {
+		c.topics[responseFilter], c.topics[desiredFilter] = true, true
+	}
+	c.spoke = time.Now()
 	c.wg.Go(c.read)
 	go func() {
 		c.wg.Wait()
@@ -229,15 +246,21 @@ func (c *Client) Err() error {
 	return c.err
 }
 
+// Abort ends the connection at once, without a goodbye: the hub keeps the session
+// as after any loss. err is why. It may be called from a callback.
+func (c *Client) Abort(err error) { c.fail(err) }
+
 // Close says goodbye, ends the connection and waits until the client's
 // goroutines are gone. Requests that are unanswered fail. It must not be called
 // from a callback. The error is why the connection had ended before, if it had.
 func (c *Client) Close() error {
 	// A hub that takes nothing more does not hold us up.
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
 	_ = c.nc.SetWriteDeadline(time.Now().Add(time.Second))
 	c.send(packet.AppendDisconnect(nil))
 	c.mu.Lock()
-	c.closing = true
 	for c.writing {
 		c.idle.Wait()
 	}

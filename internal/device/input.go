@@ -16,13 +16,14 @@ type buffer struct{ b []byte }
 // input is what was read and not handled. It borrows a buffer only while
 // something is there: a fleet in one process is mostly waiting.
 type input struct {
+	limit int      // of a packet
 	first [32]byte // where a waiting client reads into
 	buf   *buffer
 	data  []byte
 }
 
 func (in *input) next() (f packet.Frame, ok bool, err error) {
-	f, n, err := packet.Next(in.data, packet.MaxLength)
+	f, n, err := packet.Next(in.data, in.limit)
 	if err != nil || n == 0 {
 		return packet.Frame{}, false, err
 	}

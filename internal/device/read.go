@@ -2,6 +2,7 @@ package device
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +13,8 @@ import (
 )
 
 // read handles what the hub sends until the connection ends. It also keeps the
-// connection alive: the read deadline is when the hub is to hear of the client.
+// connection alive: the read deadline is when the hub is to hear of the client,
+// or when its answer is due.
 func (c *Client) read() {
 	err := c.readAll()
 	c.fail(err)
@@ -20,7 +22,9 @@ func (c *Client) read() {
 }
 
 func (c *Client) readAll() error {
-	waiting := false // for a PINGRESP
+	patience := cmp.Or(c.opt.Patience, c.opt.KeepAlive)
+	waiting := false // for a PINGRESP, since pinged
+	var pinged time.Time
 	for {
 		for {
 			f, ok, err := c.in.next()
@@ -37,7 +41,11 @@ func (c *Client) readAll() error {
 				return err
 			}
 		}
-		if err := c.nc.SetReadDeadline(time.Now().Add(c.opt.KeepAlive)); err != nil {
+		until := c.quietUntil()
+		if waiting {
+			until = pinged.Add(patience)
+		}
+		if err := c.nc.SetReadDeadline(until); err != nil {
 			return err
 		}
 		err := c.in.fill(c.nc)
@@ -45,16 +53,25 @@ func (c *Client) readAll() error {
 		case err == nil:
 		case isTimeout(err) && c.Err() == nil:
 			if waiting {
-				return tvilling.Errorf(tvilling.Unavailable, "The hub has not answered for %s.", c.opt.KeepAlive)
+				return tvilling.Errorf(tvilling.Unavailable, "The hub has not answered for %s.", patience)
 			}
-			waiting = true
-			c.send(packet.AppendPingreq(nil))
+			if now := time.Now(); !now.Before(c.quietUntil()) { // else something was written meanwhile
+				waiting, pinged = true, now
+				c.send(packet.AppendPingreq(nil))
+			}
 		case errors.Is(err, io.EOF):
 			return tvilling.Errorf(tvilling.Unavailable, "The hub closed the connection.")
 		default:
 			return err
 		}
 	}
+}
+
+// quietUntil is when the hub is to hear of the client [MQTT-3.1.2-23].
+func (c *Client) quietUntil() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.spoke.Add(c.opt.KeepAlive)
 }
 
 func (c *Client) handle(f packet.Frame) error {

@@ -11,7 +11,7 @@ import (
 // Twin returns the twin as devices see it: {"desired":{…},"reported":{…}},
 // each section with its $version.
 func (c *Client) Twin(ctx context.Context) ([]byte, error) {
-	if err := c.subscribe(ctx, responsePrefix+"#"); err != nil {
+	if err := c.subscribe(ctx, responseFilter); err != nil {
 		return nil, err
 	}
 	type result struct {
@@ -39,7 +39,7 @@ func (c *Client) Report(ctx context.Context, patch []byte) (version int64, err e
 // ReportIf is Report on condition that the reported properties have version
 // base; a negative base is no condition.
 func (c *Client) ReportIf(ctx context.Context, patch []byte, base int64) (version int64, err error) {
-	if err := c.subscribe(ctx, responsePrefix+"#"); err != nil {
+	if err := c.subscribe(ctx, responseFilter); err != nil {
 		return 0, err
 	}
 	type result struct {
@@ -81,12 +81,18 @@ func MarkSecurity(m *tvilling.Message) {
 // SubscribeResponses makes the hub answer twin requests. Twin and Report do it
 // when needed; TwinAsync and ReportAsync need it done before.
 func (c *Client) SubscribeResponses(ctx context.Context) error {
-	return c.subscribe(ctx, responsePrefix+"#")
+	return c.subscribe(ctx, responseFilter)
 }
 
 // SubscribeDesired makes the hub tell OnDesired of changes.
 func (c *Client) SubscribeDesired(ctx context.Context) error {
-	return c.subscribe(ctx, desiredPrefix+"#")
+	return c.subscribe(ctx, desiredFilter)
+}
+
+// SubscribeTwin is SubscribeResponses and SubscribeDesired in one packet, or in
+// none where both are done.
+func (c *Client) SubscribeTwin(ctx context.Context) error {
+	return c.subscribe(ctx, responseFilter, desiredFilter)
 }
 
 // SendAsync sends a message. It waits while too much is in flight; an error
@@ -144,17 +150,22 @@ func (c *Client) report(ctx context.Context, patch []byte, base int64, done func
 	})
 }
 
-// subscribe subscribes to a filter, once.
-func (c *Client) subscribe(ctx context.Context, filter string) error {
+// subscribe subscribes to filters, each once.
+func (c *Client) subscribe(ctx context.Context, filters ...string) error {
+	s := packet.Subscribe{}
 	c.mu.Lock()
-	have := c.topics[filter]
+	for _, f := range filters {
+		if !c.topics[f] {
+			s.Filters = append(s.Filters, packet.Filter{Topic: []byte(f)})
+		}
+	}
 	c.mu.Unlock()
-	if have {
+	if len(s.Filters) == 0 {
 		return nil
 	}
 	got := make(chan error, 1)
 	err := c.acked(ctx, func(err error) { got <- err }, func(dst []byte, id uint16) []byte {
-		s := packet.Subscribe{ID: id, Filters: []packet.Filter{{Topic: []byte(filter)}}}
+		s.ID = id
 		return s.Append(dst)
 	})
 	if err != nil {
@@ -164,7 +175,9 @@ func (c *Client) subscribe(ctx context.Context, filter string) error {
 	case err := <-got:
 		if err == nil {
 			c.mu.Lock()
-			c.topics[filter] = true
+			for _, f := range filters {
+				c.topics[f] = true
+			}
 			c.mu.Unlock()
 		}
 		return err

@@ -10,7 +10,9 @@ import (
 
 const (
 	responsePrefix = "$iothub/twin/res/"
+	responseFilter = responsePrefix + "#"
 	desiredPrefix  = "$iothub/twin/PATCH/properties/desired/"
+	desiredFilter  = desiredPrefix + "#"
 	getPrefix      = "$iothub/twin/GET/?$rid="
 	reportPrefix   = "$iothub/twin/PATCH/properties/reported/?$rid="
 )

@@ -1,5 +1,7 @@
 package device
 
+import "time"
+
 // spareSize is the largest buffer that a client keeps between writes.
 const spareSize = 1 << 10
 
@@ -36,7 +38,12 @@ func (c *Client) write() {
 			return
 		}
 		c.out, c.spare = c.spare[:0], nil
+		c.spoke = time.Now()
+		limited := c.opt.Patience > 0 && !c.closing
 		c.mu.Unlock()
+		if limited {
+			_ = c.nc.SetWriteDeadline(c.spoke.Add(c.opt.Patience))
+		}
 		_, err := c.nc.Write(b)
 		c.mu.Lock()
 		if cap(b) <= spareSize {
