@@ -123,6 +123,7 @@ type procDir struct {
 	fd   int
 	name []byte // of the file to be read
 	buf  []byte
+	last described
 }
 
 // procBuffer is more than any file of a process that is read here needs, and
