@@ -96,8 +96,8 @@ func withoutNFT(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPROTONOSUPPORT)
 }
 
-// attempts is how often rules are read that change meanwhile.
-const attempts = 4
+// firewallAttempts is how often rules are read that change meanwhile.
+const firewallAttempts = 4
 
 // Take returns the rules and the policies.
 func (f *Firewall) Take(ctx context.Context) ([]event.Item, error) {
@@ -135,7 +135,7 @@ func (f *Firewall) nft(ctx context.Context) ([]*fwChain, error) {
 		return nil, err
 	}
 	defer n.close()
-	for range attempts {
+	for range firewallAttempts {
 		if err = ctx.Err(); err != nil {
 			return nil, err
 		}

@@ -48,7 +48,7 @@ const (
 	xtHeader     = 32 // struct xt_entry_match, xt_entry_target
 	xtTableName  = "filter"
 	// maxXTEntries bounds a table that is read, in bytes.
-	maxXTEntries = 16 << 20
+	maxXTEntries = 8 << 20
 )
 
 // xtInfo is what is told of a table: bit i of hooks is that of
@@ -75,34 +75,40 @@ func (f *xtFamily) loaded(root fs.FS, proc string) (bool, error) {
 
 // read returns the chains of the filter table.
 func (f *xtFamily) read() ([]*fwChain, error) {
+	info, entries, err := f.fetch()
+	if err != nil {
+		return nil, fmt.Errorf("read table %s of %s: %w", xtTableName, f.names, err)
+	}
+	return f.parse(parseXTInfo(info), entries)
+}
+
+// fetch returns the struct ipt_getinfo and the entries of the filter table.
+func (f *xtFamily) fetch() (info, entries []byte, err error) {
 	fd, err := unix.Socket(f.domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 	if err != nil {
-		return nil, fmt.Errorf("open raw socket: %w", err)
+		return nil, nil, fmt.Errorf("open raw socket: %w", err)
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
-	for range 3 {
-		b := make([]byte, xtInfoSize)
+	defer unix.Close(fd)
+	for range firewallAttempts {
+		info = make([]byte, xtInfoSize)
+		copy(info, xtTableName)
+		if err := getsockopt(fd, f.level, xtGetInfo, info); err != nil {
+			return nil, nil, err
+		}
+		size := parseXTInfo(info).size
+		if size > maxXTEntries {
+			return nil, nil, fmt.Errorf("it has %d bytes, the limit is %d", size, maxXTEntries)
+		}
+		b := make([]byte, xtEntriesAt+int(size))
 		copy(b, xtTableName)
-		if err := getsockopt(fd, f.level, xtGetInfo, b); err != nil {
-			return nil, fmt.Errorf("read table %s of %s: %w", xtTableName, f.names, err)
-		}
-		info := parseXTInfo(b)
-		if info.size > maxXTEntries {
-			return nil, fmt.Errorf("read table %s of %s: it has %d bytes, the limit is %d", xtTableName, f.names, info.size, maxXTEntries)
-		}
-		entries := make([]byte, xtEntriesAt+int(info.size))
-		copy(entries, xtTableName)
-		binary.NativeEndian.PutUint32(entries[32:], info.size)
-		err := getsockopt(fd, f.level, xtGetEntries, entries)
+		binary.NativeEndian.PutUint32(b[32:], size)
+		err := getsockopt(fd, f.level, xtGetEntries, b)
 		if errors.Is(err, unix.EAGAIN) {
 			continue // the table has another size by now
 		}
-		if err != nil {
-			return nil, fmt.Errorf("read table %s of %s: %w", xtTableName, f.names, err)
-		}
-		return f.parse(info, entries[xtEntriesAt:])
+		return info, b[xtEntriesAt:], err
 	}
-	return nil, errInterrupted
+	return nil, nil, errInterrupted
 }
 
 // getsockopt fills b, whose beginning says what is asked for.
@@ -149,6 +155,7 @@ func (f *xtFamily) parse(info xtInfo, b []byte) ([]*fwChain, error) {
 	}
 	var jumps []jump
 	var chain *fwChain
+	ended := false
 	for at := 0; at < len(b); {
 		e := b[at:]
 		if len(e) < f.size {
@@ -163,7 +170,7 @@ func (f *xtFamily) parse(info xtInfo, b []byte) ([]*fwChain, error) {
 		}
 		name, data := textAttribute(e[target+2:target+31]), e[target+xtHeader:next]
 		if name == "ERROR" {
-			if at+next < len(b) { // the last one ends the table
+			if ended = at+next == len(b); !ended { // the last one ends the table
 				chain = &fwChain{name: textAttribute(data), family: f.name, backend: "iptables"}
 				chains = append(chains, chain)
 				begins[at+next] = chain
@@ -199,6 +206,9 @@ func (f *xtFamily) parse(info xtInfo, b []byte) ([]*fwChain, error) {
 			chain.rules = append(chain.rules, r)
 		}
 		at += next
+	}
+	if !ended || slices.ContainsFunc(chains, func(c *fwChain) bool { return c.hook != "" && c.policy == "" }) {
+		return nil, errXTEntries
 	}
 	reach := make(map[*fwChain][]*fwChain)
 	for _, j := range jumps {
@@ -261,8 +271,11 @@ func (f *xtFamily) rule(e []byte) *fwRule {
 	if p := binary.NativeEndian.Uint16(e[f.protocol:]); p != 0 {
 		r.restrict(fwProtocol, protocolName(uint8(p)), invert&0x40 != 0)
 	}
-	if e[f.flags]&1 != 0 && f.domain == unix.AF_INET {
+	switch {
+	case e[f.flags]&1 != 0 && f.domain == unix.AF_INET:
 		r.condition("fragments")
+	case e[f.flags]&2 != 0 && f.domain == unix.AF_INET6:
+		r.condition("traffic class")
 	}
 	for m := e[f.size:]; len(m) > 0; {
 		size := 0

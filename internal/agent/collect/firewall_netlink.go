@@ -39,7 +39,7 @@ func openNetfilter() (*netfilter, error) {
 	return n, nil
 }
 
-func (n *netfilter) close() { unix.Close(n.fd) } //nolint:errcheck // it was only read
+func (n *netfilter) close() { unix.Close(n.fd) }
 
 // dump asks for everything of a type (NFT_MSG_GET…) and calls handle with the
 // family and the attributes of each answer.

@@ -66,6 +66,8 @@ type nftRuleset struct {
 	chains []*nftChain
 	byName map[nftName]*nftChain
 	sets   map[nftName]*nftSet
+	// intervals are the sets of intervals.
+	intervals map[nftName]bool
 }
 
 type nftChain struct {
@@ -86,7 +88,7 @@ type nftChain struct {
 // readNFT reads the rules that packets of the hooks that matter can come to.
 // It returns nil and no error where the kernel has no nftables.
 func readNFT(n *netfilter) (*nftRuleset, error) {
-	s := &nftRuleset{byName: make(map[nftName]*nftChain), sets: make(map[nftName]*nftSet)}
+	s := &nftRuleset{byName: make(map[nftName]*nftChain), sets: make(map[nftName]*nftSet), intervals: make(map[nftName]bool)}
 	dormant := make(map[nftName]bool)
 	err := n.dump(unix.NFT_MSG_GETTABLE, unix.AF_UNSPEC, nil, func(family uint8, b []byte) {
 		a := attributeList(b)
@@ -107,6 +109,9 @@ func readNFT(n *netfilter) (*nftRuleset, error) {
 		}
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := s.readIntervals(n); err != nil {
 		return nil, err
 	}
 	if err := s.reach(n); err != nil {
@@ -173,7 +178,7 @@ func (s *nftRuleset) reach(n *netfilter) error {
 	for len(todo) > 0 {
 		c := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		for _, name := range sorted(c.maps) {
+		for _, name := range sortedNames(c.maps) {
 			set, err := s.set(n, nftName{c.name.family, c.name.table, name})
 			if err != nil {
 				return err
@@ -182,7 +187,7 @@ func (s *nftRuleset) reach(n *netfilter) error {
 				visit(s.byName[nftName{c.name.family, c.name.table, e.verdict.chain}], c.in, c.out)
 			}
 		}
-		for _, name := range sorted(c.to) {
+		for _, name := range sortedNames(c.to) {
 			visit(s.byName[nftName{c.name.family, c.name.table, name}], c.in, c.out)
 		}
 	}
@@ -202,7 +207,7 @@ func hookOrder(hook string) int {
 	return i
 }
 
-func sorted(m map[string]bool) []string {
+func sortedNames(m map[string]bool) []string {
 	names := make([]string, 0, len(m))
 	for n := range m {
 		names = append(names, n)
@@ -217,17 +222,17 @@ func (c *nftChain) references(expressions []byte) {
 		switch name {
 		case "immediate":
 			if v := parseVerdict(attributeList(a[unix.NFTA_IMMEDIATE_DATA])[unix.NFTA_DATA_VERDICT]); v.chain != "" {
-				note(&c.to, v.chain)
+				noteName(&c.to, v.chain)
 			}
 		case "lookup":
 			if a[unix.NFTA_LOOKUP_DREG] != nil && wordAttribute(a[unix.NFTA_LOOKUP_DREG]) == unix.NFT_REG_VERDICT {
-				note(&c.maps, textAttribute(a[unix.NFTA_LOOKUP_SET]))
+				noteName(&c.maps, textAttribute(a[unix.NFTA_LOOKUP_SET]))
 			}
 		}
 	})
 }
 
-func note(m *map[string]bool, name string) {
+func noteName(m *map[string]bool, name string) {
 	if *m == nil {
 		*m = make(map[string]bool)
 	}

@@ -19,12 +19,12 @@ func (d *nftRule) lookup(a [16][]byte) {
 		name = "" // nft's own name for a set without one
 	}
 	verdicts := a[unix.NFTA_LOOKUP_DREG] != nil && wordAttribute(a[unix.NFTA_LOOKUP_DREG]) == unix.NFT_REG_VERDICT
-	if r := register(a[unix.NFTA_LOOKUP_DREG]); r >= 0 {
+	if r := nftRegister(a[unix.NFTA_LOOKUP_DREG]); r >= 0 {
 		d.rule.condition(strings.TrimSpace("map " + name + " has it"))
 		d.set(r, &nftLoad{label: "value of map", unreadable: true})
 		return
 	}
-	sreg := register(a[unix.NFTA_LOOKUP_SREG])
+	sreg := nftRegister(a[unix.NFTA_LOOKUP_SREG])
 	if set == nil || sreg < 0 {
 		d.rule.condition(strings.TrimSpace("set " + name))
 		return
@@ -85,6 +85,9 @@ func (d *nftRule) member(r *fwRule, sreg int, set *nftSet, elements []nftElement
 			r.condition("in a set that is empty")
 		}
 		return
+	}
+	if slices.ContainsFunc(elements, func(e nftElement) bool { return e.limited }) {
+		r.condition("within the limit of the set's element")
 	}
 	if slices.ContainsFunc(elements, func(e nftElement) bool { return e.any }) {
 		if not {

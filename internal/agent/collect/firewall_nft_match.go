@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// register returns the place of a register (NFTA_…REG), -1 if it is none or
+// nftRegister returns the place of a register (NFTA_…REG), -1 if it is none or
 // that of the verdict. Four are of 16 bytes, sixteen of 4; they overlap.
-func register(b []byte) int {
+func nftRegister(b []byte) int {
 	if len(b) < 4 {
 		return -1
 	}
@@ -43,7 +43,7 @@ func (d *nftRule) load(name string, a [16][]byte) {
 	if name == "hash" || name == "socket" || name == "tunnel" {
 		dreg = a[2]
 	}
-	r := register(dreg)
+	r := nftRegister(dreg)
 	if r < 0 {
 		d.statement = "set " + name
 		return
@@ -184,7 +184,7 @@ func (d *nftRule) bitwise(a [16][]byte) {
 
 // move copies what a register holds to another.
 func (d *nftRule) move(sreg, dreg []byte) *nftLoad {
-	from, to := register(sreg), register(dreg)
+	from, to := nftRegister(sreg), nftRegister(dreg)
 	if from < 0 || to < 0 {
 		return nil
 	}
@@ -199,7 +199,7 @@ func (d *nftRule) move(sreg, dreg []byte) *nftLoad {
 
 // compare takes a comparison in.
 func (d *nftRule) compare(a [16][]byte) {
-	r := register(a[unix.NFTA_CMP_SREG])
+	r := nftRegister(a[unix.NFTA_CMP_SREG])
 	if r < 0 {
 		d.rule.condition("a comparison")
 		return
@@ -248,7 +248,7 @@ func (l *nftLoad) name() string {
 // value returns what a register is compared with, as text.
 func (d *nftRule) value(l *nftLoad, data []byte) string {
 	if l.number && len(data) <= 4 {
-		return strconv.FormatUint(native(data), 10)
+		return strconv.FormatUint(nativeNumber(data), 10)
 	}
 	return valueText(l.field, data, d.link)
 }
@@ -268,7 +268,7 @@ func (d *nftRule) equal(l *nftLoad, data []byte, not bool) {
 		mask := append(bytes.Repeat([]byte{0xff}, l.size), make([]byte, l.whole-l.size)...)
 		d.restrict(l.field, networkText(append(slices.Clone(data), make([]byte, l.whole-l.size)...), mask), not)
 	case l.field == fwState && len(l.mask) == 4 && zero: // "any of these" is "not none of these"
-		d.rule.restrict(fwState, stateNames(uint32(native(l.mask)), 64), !not)
+		d.rule.restrict(fwState, stateNames(uint32(nativeNumber(l.mask)), 64), !not)
 	case l.mask != nil:
 		not := map[bool]string{true: " is not ", false: " is "}[not]
 		d.rule.condition(fmt.Sprintf("%s & 0x%s%s0x%s", l.name(), hex.EncodeToString(l.mask), not, hex.EncodeToString(data)))
@@ -327,7 +327,7 @@ func (r *fwRule) between(l *nftLoad, first, last []byte, not bool, link func(int
 
 // span takes a range in.
 func (d *nftRule) span(a [16][]byte) {
-	r := register(a[unix.NFTA_RANGE_SREG])
+	r := nftRegister(a[unix.NFTA_RANGE_SREG])
 	first, last := attributeList(a[unix.NFTA_RANGE_FROM_DATA])[unix.NFTA_DATA_VALUE], attributeList(a[unix.NFTA_RANGE_TO_DATA])[unix.NFTA_DATA_VALUE]
 	if r < 0 || d.registers[r] == nil || !d.registers[r].plain() || len(first) != d.registers[r].whole || len(last) != len(first) {
 		name := "register"

@@ -96,7 +96,7 @@ func (d *nftRule) expression(name string, a [16][]byte) {
 			d.flush()
 			d.out = append(d.out, d.verdict(d.rule, v))
 			d.ended = v.code != unix.NFT_CONTINUE
-		} else if r := register(a[unix.NFTA_IMMEDIATE_DREG]); r >= 0 {
+		} else if r := nftRegister(a[unix.NFTA_IMMEDIATE_DREG]); r >= 0 {
 			d.registers[r] = &nftLoad{label: "value", unreadable: true}
 		}
 	case "match":

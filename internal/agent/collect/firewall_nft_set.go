@@ -48,6 +48,7 @@ type nftElement struct {
 	from, to []byte
 	any      bool // it stands for all that is in no other element
 	end      bool // of an interval, before it is put together
+	limited  bool // it has a limit or a quota of its own
 	verdict  nftVerdict
 }
 
@@ -72,15 +73,28 @@ func (s *nftRuleset) set(n *netfilter, name nftName) (*nftSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	set.join()
+	set.join(s.intervals[name])
 	s.sets[name] = set
 	return set, nil
+}
+
+// readIntervals notes which sets have intervals whose ends are told apart;
+// those of several fields at a time have both ends in one element.
+func (s *nftRuleset) readIntervals(n *netfilter) error {
+	const concatenation = 0x80 // NFT_SET_CONCAT
+	return n.dump(unix.NFT_MSG_GETSET, unix.AF_UNSPEC, nil, func(family uint8, b []byte) {
+		a := attributeList(b)
+		if wordAttribute(a[unix.NFTA_SET_FLAGS])&(unix.NFT_SET_INTERVAL|concatenation) == unix.NFT_SET_INTERVAL && nftFamily(family) != "" {
+			s.intervals[nftName{family, textAttribute(a[unix.NFTA_SET_TABLE]), textAttribute(a[unix.NFTA_SET_NAME])}] = true
+		}
+	})
 }
 
 // Flags and attributes of elements that x/sys does not have.
 const (
 	nftSetElemCatchAll = 2
 	nftaSetElemKeyEnd  = 10
+	nftaSetElemExprs   = 11
 )
 
 // take reads a list of elements.
@@ -104,15 +118,23 @@ func (s *nftSet) take(list []byte) {
 				e.to = slices.Clone(to)
 			}
 		}
+		e.limited = limits(a[unix.NFTA_SET_ELEM_EXPR])
+		attributes(a[nftaSetElemExprs], func(_ uint16, v []byte) { e.limited = e.limited || limits(v) })
 		s.elements = append(s.elements, e)
 	})
 }
 
-// join puts intervals together: the kernel tells where each begins and, apart,
-// where what is not in the set begins. A set that has no such ends has no
-// intervals but, maybe, one without an end.
-func (s *nftSet) join() {
-	intervals := slices.ContainsFunc(s.elements, func(e nftElement) bool { return e.end })
+// limits reports whether an expression of an element may keep it from being
+// found; counters do not.
+func limits(expression []byte) bool {
+	name := textAttribute(attributeList(expression)[unix.NFTA_EXPR_NAME])
+	return name != "" && name != "counter" && name != "last"
+}
+
+// join sorts the elements and, of a set of intervals, puts each together: the
+// kernel tells where it begins and, apart, where what is not in the set begins.
+// An interval up to the last key has no end.
+func (s *nftSet) join(intervals bool) {
 	slices.SortStableFunc(s.elements, func(a, b nftElement) int {
 		switch {
 		case a.any != b.any && a.any:
@@ -143,7 +165,7 @@ func (s *nftSet) join() {
 		if !e.any {
 			switch next := i + 1; {
 			case next < len(s.elements) && !s.elements[next].any:
-				e.to = before(s.elements[next].from)
+				e.to = keyBefore(s.elements[next].from)
 			default:
 				e.to = bytes.Repeat([]byte{0xff}, len(e.from)) // it has no end
 			}
@@ -153,8 +175,8 @@ func (s *nftSet) join() {
 	s.elements = joined
 }
 
-// before returns the key before b.
-func before(b []byte) []byte {
+// keyBefore returns the key before b.
+func keyBefore(b []byte) []byte {
 	b = slices.Clone(b)
 	for i := len(b) - 1; i >= 0; i-- {
 		b[i]--

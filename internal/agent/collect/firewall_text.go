@@ -150,8 +150,8 @@ func interfaceText(b []byte) string {
 	return string(name)
 }
 
-// native returns a number in the machine's byte order.
-func native(b []byte) uint64 {
+// nativeNumber returns a number in the machine's byte order.
+func nativeNumber(b []byte) uint64 {
 	switch len(b) {
 	case 1:
 		return uint64(b[0])
@@ -178,9 +178,9 @@ func valueText(f fwField, b []byte, link func(int) string) string {
 	case f == fwInInterface || f == fwOutInterface:
 		return interfaceText(b)
 	case (f == fwInIndex || f == fwOutIndex) && len(b) == 4:
-		return link(int(int32(native(b))))
+		return link(int(int32(nativeNumber(b))))
 	case f == fwState && len(b) == 4:
-		return stateNames(uint32(native(b)), 64)
+		return stateNames(uint32(nativeNumber(b)), 64)
 	case (f == fwICMPType || f == fwICMPCode) && len(b) == 1:
 		return strconv.Itoa(int(b[0]))
 	case f == fwFamily && len(b) == 1 && b[0] == unix.NFPROTO_IPV4:

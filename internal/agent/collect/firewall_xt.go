@@ -20,13 +20,15 @@ func (r *fwRule) match(name string, revision uint8, b []byte) {
 	case name == "comment":
 		r.comment, understood = textAttribute(b), true
 	case name == "tcp" && len(b) >= 12:
-		understood = r.matchTCP(b)
+		r.matchTCP(b)
+		understood = true
 	case name == "udp" && len(b) >= 9:
 		r.ports(fwSourcePort, b, b[8]&1 != 0)
 		r.ports(fwDestinationPort, b[4:], b[8]&2 != 0)
 		understood = true
 	case (name == "icmp" || name == "icmp6") && len(b) >= 4:
-		understood = r.matchICMP(b, name == "icmp")
+		r.matchICMP(b, name == "icmp")
+		understood = true
 	case name == "multiport" && revision == 1 && len(b) >= 48:
 		understood = r.matchMultiport(b)
 	case name == "state" && len(b) >= 4:
@@ -38,7 +40,8 @@ func (r *fwRule) match(name string, revision uint8, b []byte) {
 		r.condition("limit " + xtRate(binary.NativeEndian.Uint32(b)))
 		understood = true
 	case name == "addrtype" && revision == 1 && len(b) >= 8:
-		understood = r.matchAddressType(b)
+		r.matchAddressType(b)
+		understood = true
 	}
 	if !understood {
 		r.condition("match " + name)
@@ -56,7 +59,7 @@ func (r *fwRule) ports(f fwField, b []byte, not bool) {
 }
 
 // matchTCP reads a struct xt_tcp.
-func (r *fwRule) matchTCP(b []byte) bool {
+func (r *fwRule) matchTCP(b []byte) {
 	option, mask, flags, invert := b[8], b[9], b[10], b[11]
 	r.ports(fwSourcePort, b, invert&1 != 0)
 	r.ports(fwDestinationPort, b[4:], invert&2 != 0)
@@ -70,21 +73,19 @@ func (r *fwRule) matchTCP(b []byte) bool {
 	if option != 0 || invert&8 != 0 {
 		r.condition(fmt.Sprintf("tcp option %d", option))
 	}
-	return true
 }
 
 // matchICMP reads a struct ipt_icmp or ip6t_icmp; type 255 of the first is any.
-func (r *fwRule) matchICMP(b []byte, v4 bool) bool {
+func (r *fwRule) matchICMP(b []byte, v4 bool) {
 	kind, low, high, invert := b[0], b[1], b[2], b[3]&1 != 0
 	if v4 && kind == 255 && !invert {
-		return true
+		return
 	}
 	text := strconv.Itoa(int(kind))
 	if low != 0 || high != 255 {
 		text += fmt.Sprintf(" code %d-%d", low, high)
 	}
 	r.restrict(fwICMPType, text, invert)
-	return true
 }
 
 // matchMultiport reads a struct xt_multiport_v1.
@@ -147,7 +148,7 @@ func xtRate(avg uint32) string {
 }
 
 // matchAddressType reads a struct xt_addrtype_info_v1.
-func (r *fwRule) matchAddressType(b []byte) bool {
+func (r *fwRule) matchAddressType(b []byte) {
 	source, destination, flags := binary.NativeEndian.Uint16(b), binary.NativeEndian.Uint16(b[2:]), binary.NativeEndian.Uint32(b[4:])
 	for _, t := range []struct {
 		name   string
@@ -175,7 +176,6 @@ func (r *fwRule) matchAddressType(b []byte) bool {
 	if flags&^3 != 0 {
 		r.condition("address type of the interface")
 	}
-	return true
 }
 
 // xtVerdict sets what a standard target does. jump names the chain that begins

@@ -147,7 +147,7 @@ func (h *Hardware) usb(dir string) (*event.ConnectedHardware, error) {
 	}
 	return &event.ConnectedHardware{
 		HardwareCategory: "USB", HardwareSubCategory: usbClass(class),
-		HardwareName: cmp.Or(strings.TrimSpace(t[1]+" "+t[2]), t[3]+":"+t[4]), Extra: ids(t[3], t[4]),
+		HardwareName: cmp.Or(strings.TrimSpace(t[1]+" "+t[2]), t[3]+":"+t[4]), Extra: hardwareIDs(t[3], t[4]),
 	}, nil
 }
 
@@ -159,7 +159,7 @@ func (h *Hardware) pci(dir string) (*event.ConnectedHardware, error) {
 	vendor, device := strings.TrimPrefix(t[1], "0x"), strings.TrimPrefix(t[2], "0x")
 	return &event.ConnectedHardware{
 		HardwareCategory: "PCI", HardwareSubCategory: pciClass(strings.TrimPrefix(t[0], "0x")),
-		HardwareName: cmp.Or(t[3], vendor+":"+device), Extra: ids(vendor, device),
+		HardwareName: cmp.Or(t[3], vendor+":"+device), Extra: hardwareIDs(vendor, device),
 	}, nil
 }
 
@@ -206,7 +206,7 @@ func (h *Hardware) network(dir string) (*event.ConnectedHardware, error) {
 		return nil, err
 	}
 	sub := "Other"
-	switch kind := variable(t[2], "DEVTYPE"); {
+	switch kind := ueventVariable(t[2], "DEVTYPE"); {
 	case kind == "wlan":
 		sub = "Wireless"
 	case kind == "wwan":
@@ -219,7 +219,7 @@ func (h *Hardware) network(dir string) (*event.ConnectedHardware, error) {
 		sub = "PPP"
 	}
 	name := path.Base(dir)
-	if d := variable(t[1], "DRIVER"); d != "" {
+	if d := ueventVariable(t[1], "DRIVER"); d != "" {
 		name += " (" + d + ")"
 	}
 	return &event.ConnectedHardware{HardwareCategory: "Network", HardwareSubCategory: sub, HardwareName: name}, nil
@@ -244,7 +244,7 @@ func (h *Hardware) serial(dir string) (*event.ConnectedHardware, error) {
 	if usb {
 		sub = "USB serial port"
 	}
-	if d := variable(t[1], "DRIVER"); d != "" {
+	if d := ueventVariable(t[1], "DRIVER"); d != "" {
 		name += " (" + d + ")"
 	}
 	return &event.ConnectedHardware{HardwareCategory: "Serial", HardwareSubCategory: sub, HardwareName: name}, nil
@@ -277,12 +277,12 @@ func (h *Hardware) texts(dir string, names ...string) ([]string, error) {
 	return t, nil
 }
 
-func ids(vendor, product string) event.Details {
+func hardwareIDs(vendor, product string) event.Details {
 	return event.Details{{Name: "VendorId", Value: vendor}, {Name: "ProductId", Value: product}}
 }
 
-// variable returns a variable of a uevent file.
-func variable(uevent, name string) string {
+// ueventVariable returns a variable of a uevent file.
+func ueventVariable(uevent, name string) string {
 	for line := range strings.Lines(uevent) {
 		if k, v, ok := strings.Cut(strings.TrimSpace(line), "="); ok && k == name {
 			return v

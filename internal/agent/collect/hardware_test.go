@@ -16,8 +16,8 @@ import (
 	"github.com/tvilling/tvilling/internal/security/event"
 )
 
-// tree makes a file system of lines "path=text"; "path->target" is a link.
-func tree(lines ...string) fstest.MapFS {
+// sysTree makes a file system of lines "path=text"; "path->target" is a link.
+func sysTree(lines ...string) fstest.MapFS {
 	m := fstest.MapFS{}
 	for _, l := range lines {
 		if from, to, ok := strings.Cut(l, "->"); ok {
@@ -30,7 +30,7 @@ func tree(lines ...string) fstest.MapFS {
 	return m
 }
 
-func part(category, sub, name, port string, ids ...string) *event.ConnectedHardware {
+func hardwarePart(category, sub, name, port string, ids ...string) *event.ConnectedHardware {
 	h := &event.ConnectedHardware{HardwareCategory: category, HardwareSubCategory: sub, HardwareName: name}
 	if len(ids) == 2 {
 		h.Extra = event.Details{{Name: "VendorId", Value: ids[0]}, {Name: "ProductId", Value: ids[1]}}
@@ -40,7 +40,7 @@ func part(category, sub, name, port string, ids ...string) *event.ConnectedHardw
 }
 
 func TestHardware(t *testing.T) {
-	root := tree(
+	root := sysTree(
 		"sys/bus/usb/devices/usb1/bDeviceClass=09\n", "sys/bus/usb/devices/usb1/idVendor=1d6b\n", "sys/bus/usb/devices/usb1/idProduct=0002\n",
 		"sys/bus/usb/devices/usb1/manufacturer=Linux 6.1 xhci-hcd\n", "sys/bus/usb/devices/usb1/product=xHCI Host Controller\n", "sys/bus/usb/devices/usb1/serial=0000:01:00.0\n",
 		"sys/bus/usb/devices/1-10/bDeviceClass=00\n", "sys/bus/usb/devices/1-10/idVendor=0403\n", "sys/bus/usb/devices/1-10/idProduct=6001\n",
@@ -69,16 +69,16 @@ func TestHardware(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []event.Item{
-		part("USB", "Mass storage", "Cruzer Blade", "1-2", "0781", "5567"),
-		part("USB", "Vendor specific", "0403:6001", "1-10", "0403", "6001"),
-		part("USB", "Hub", "Linux 6.1 xhci-hcd xHCI Host Controller", "usb1", "1d6b", "0002"),
-		part("PCI", "Ethernet controller", "8086:15bb", "0000:00:1f.0", "8086", "15bb"),
-		part("Block", "Hard drive", "ATA WDC WD10EZEX", "sda"),
-		part("Block", "Memory card", "SC16G", "mmcblk0"),
-		part("Network", "Ethernet", "eth0 (e1000e)", "eth0"),
-		part("Network", "Wireless", "wlan0", "wlan0"),
-		part("Serial", "Serial port", "ttyS0", "ttyS0"),
-		part("Serial", "USB serial port", "ttyUSB0 (ftdi_sio)", "ttyUSB0"),
+		hardwarePart("USB", "Mass storage", "Cruzer Blade", "1-2", "0781", "5567"),
+		hardwarePart("USB", "Vendor specific", "0403:6001", "1-10", "0403", "6001"),
+		hardwarePart("USB", "Hub", "Linux 6.1 xhci-hcd xHCI Host Controller", "usb1", "1d6b", "0002"),
+		hardwarePart("PCI", "Ethernet controller", "8086:15bb", "0000:00:1f.0", "8086", "15bb"),
+		hardwarePart("Block", "Hard drive", "ATA WDC WD10EZEX", "sda"),
+		hardwarePart("Block", "Memory card", "SC16G", "mmcblk0"),
+		hardwarePart("Network", "Ethernet", "eth0 (e1000e)", "eth0"),
+		hardwarePart("Network", "Wireless", "wlan0", "wlan0"),
+		hardwarePart("Serial", "Serial port", "ttyS0", "ttyS0"),
+		hardwarePart("Serial", "USB serial port", "ttyUSB0 (ftdi_sio)", "ttyUSB0"),
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -86,7 +86,7 @@ func TestHardware(t *testing.T) {
 }
 
 func TestHardwareWithoutSys(t *testing.T) {
-	h := collect.NewHardware(tree("etc/passwd="))
+	h := collect.NewHardware(sysTree("etc/passwd="))
 	if s := h.Sight(); s.Extent != collect.Nothing || s.Why == "" || s.Remedy == "" {
 		t.Errorf("sight %+v", s)
 	}

@@ -21,10 +21,10 @@ func follow(ctx context.Context, protocol int, groups uint32, handle func([]byte
 		return fmt.Errorf("open netlink socket: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "netlink")
-	stop := context.AfterFunc(ctx, func() { f.Close() }) //nolint:errcheck // it was only read
+	stop := context.AfterFunc(ctx, func() { f.Close() })
 	defer func() {
 		if stop() {
-			f.Close() //nolint:errcheck // as above
+			f.Close()
 		}
 	}()
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err != nil {

@@ -22,7 +22,7 @@ import (
 // OSName and OSVersion are the kernel's, as the original agents sent them;
 // OSVendor is the distribution's name, whose ID, version and full name are
 // in ExtraDetails as OsId, OsVersionId and OsPrettyName. Virtual memory is
-// memory and swap.
+// setMemory and swap.
 type System struct {
 	root     fs.FS
 	override func() map[string]string
@@ -58,15 +58,15 @@ func (s *System) Take(context.Context) ([]event.Item, error) {
 		OSName: unix.ByteSliceToString(u.Sysname[:]), OSVersion: unix.ByteSliceToString(u.Release[:]),
 		OSArchitecture: unix.ByteSliceToString(u.Machine[:]), HostName: unix.ByteSliceToString(u.Nodename[:]),
 	}
-	memory(it, &si)
+	setMemory(it, &si)
 	if err := s.describe(it); err != nil {
 		return nil, fmt.Errorf("system information: %w", err)
 	}
 	return []event.Item{it}, nil
 }
 
-// memory sets the sizes of it, in KiB.
-func memory(it *event.SystemInformation, si *unix.Sysinfo_t) {
+// setMemory sets the sizes of it, in KiB.
+func setMemory(it *event.SystemInformation, si *unix.Sysinfo_t) {
 	unit := uint64(max(si.Unit, 1))
 	kib := func(n uint64) int64 { return int64(n * unit / 1024) }
 	// The fields are 32 bits wide on 32-bit machines.
@@ -158,13 +158,13 @@ func osRelease(text string) map[string]string {
 		if !ok || name == "" || name[0] == '#' {
 			continue
 		}
-		m[name] = unquote(value)
+		m[name] = shellWord(value)
 	}
 	return m
 }
 
-// unquote takes the quotes and backslashes of a shell word away.
-func unquote(s string) string {
+// shellWord takes the quotes and backslashes of a shell word away.
+func shellWord(s string) string {
 	if n := len(s); n >= 2 && s[0] == '\'' && s[n-1] == '\'' {
 		return s[1 : n-1]
 	}
@@ -188,7 +188,7 @@ func unquote(s string) string {
 // UUID=…, PARTUUID=… and the like.
 func rootParameter(line string) string {
 	root := ""
-	for _, f := range strings.Fields(line) {
+	for f := range strings.FieldsSeq(line) {
 		if f == "--" {
 			break // the rest is for init
 		}
@@ -227,7 +227,7 @@ func textOf(fsys fs.FS, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxText))
 	if err != nil {
 		// Files of /sys whose device is gone, or never answers, say so when read.

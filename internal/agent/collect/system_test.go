@@ -59,7 +59,7 @@ func TestSystem(t *testing.T) {
 		{"a container", []string{"proc/self/mountinfo=1 0 0:3 / / rw - overlay overlay rw\n"}, nil, event.SystemInformation{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := collect.NewSystem(tree(c.files...), func() map[string]string { return c.override })
+			s := collect.NewSystem(sysTree(c.files...), func() map[string]string { return c.override })
 			items, err := s.Take(t.Context())
 			if err != nil || len(items) != 1 {
 				t.Fatalf("got %v, %v", items, err)
