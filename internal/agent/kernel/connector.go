@@ -92,8 +92,8 @@ const answerTime = time.Second
 // listen asks for events, and waits for the answer: a kernel without them, and
 // one that gives them to others only, takes the request and stays silent.
 func (c *connector) listen() error {
-	seq := uint32(os.Getpid()) ^ uint32(time.Now().UnixNano())
-	if err := c.request(cnListen, seq); err != nil {
+	mark := uint32(os.Getpid()) ^ uint32(time.Now().UnixNano())
+	if err := c.request(cnListen, mark); err != nil {
 		return err
 	}
 	if err := c.file.SetReadDeadline(time.Now().Add(answerTime)); err != nil {
@@ -113,7 +113,7 @@ func (c *connector) listen() error {
 				continue
 			}
 			m, err := parseConnector(p)
-			if err != nil || m.what != cnNone || m.seq != seq || m.ack != seq+1 {
+			if err != nil || m.what != cnNone || m.ack != mark+1 {
 				continue // an event, or the answer to somebody else
 			}
 			if m.status != 0 {
@@ -127,9 +127,9 @@ func (c *connector) listen() error {
 	}
 }
 
-func (c *connector) request(op, seq uint32) (err error) {
+func (c *connector) request(op, mark uint32) (err error) {
 	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
-	if e := c.conn.Control(func(fd uintptr) { err = unix.Sendto(int(fd), connectorRequest(op, seq), 0, to) }); e != nil {
+	if e := c.conn.Control(func(fd uintptr) { err = unix.Sendto(int(fd), connectorRequest(op, mark), 0, to) }); e != nil {
 		err = e
 	}
 	if err != nil {

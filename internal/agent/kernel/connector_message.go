@@ -10,7 +10,6 @@ import (
 // machine's byte order.
 const (
 	cnNetlink = 16 // where cn_msg begins
-	cnSeq     = cnNetlink + 8
 	cnAck     = cnNetlink + 12
 	cnLength  = cnNetlink + 16
 	cnEvent   = cnNetlink + 20 // where proc_event begins
@@ -52,8 +51,9 @@ const (
 
 // cnMessage is what a message says.
 type cnMessage struct {
-	what     uint32
-	seq, ack uint32
+	what uint32
+	// ack is, in an answer, one more than the mark of the request.
+	ack uint32
 	// since is in nanoseconds of CLOCK_MONOTONIC.
 	since       uint64
 	pid, parent int32
@@ -77,7 +77,7 @@ func parseConnector(p []byte) (cnMessage, error) {
 	if n := int(binary.NativeEndian.Uint16(p[cnLength:])); u32(p[cnNetlink:]) != cnIndex || u32(p[cnNetlink+4:]) != cnValue || n > len(p)-cnEvent {
 		return cnMessage{}, errConnector
 	}
-	m := cnMessage{what: u32(p[cnEvent:]), seq: u32(p[cnSeq:]), ack: u32(p[cnAck:]), since: binary.NativeEndian.Uint64(p[cnTime:])}
+	m := cnMessage{what: u32(p[cnEvent:]), ack: u32(p[cnAck:]), since: binary.NativeEndian.Uint64(p[cnTime:])}
 	need := cnData + 4
 	switch m.what {
 	case cnFork:
@@ -107,15 +107,16 @@ func parseConnector(p []byte) (cnMessage, error) {
 	return m, nil
 }
 
-// connectorRequest is a message to the proc connector.
-func connectorRequest(op, seq uint32) []byte {
+// connectorRequest is a message to the proc connector. The answer has its mark;
+// the sequence number is the kernel's own count.
+func connectorRequest(op, mark uint32) []byte {
 	p := make([]byte, cnEvent+4)
 	put := binary.NativeEndian.PutUint32
 	put(p, uint32(len(p)))
 	binary.NativeEndian.PutUint16(p[4:], 3) // NLMSG_DONE
 	put(p[cnNetlink:], cnIndex)
 	put(p[cnNetlink+4:], cnValue)
-	put(p[cnSeq:], seq)
+	put(p[cnAck:], mark)
 	binary.NativeEndian.PutUint16(p[cnLength:], 4)
 	put(p[cnEvent:], op)
 	return p
