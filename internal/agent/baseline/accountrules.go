@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -28,9 +29,9 @@ var accountRules = map[AccountRule]accountRule{
 	"passwords-hashed-well":    {shadow: true, find: hashedWell},
 	"password-dates-past":      {shadow: true, find: datesPast},
 	"system-accounts-no-login": {find: systemAccounts},
-	"unique-uids":              {find: uniqueUsers(func(u *user) string { return fmt.Sprint(u.uid) }, "has the uid of")},
+	"unique-uids":              {find: uniqueUsers(func(u *user) string { return strconv.FormatUint(uint64(u.uid), 10) }, "has the uid of")},
 	"unique-users":             {find: uniqueUsers(func(u *user) string { return u.name }, "has the name of")},
-	"unique-gids":              {find: uniqueGroups(func(g *group) string { return fmt.Sprint(g.gid) }, "has the gid of")},
+	"unique-gids":              {find: uniqueGroups(func(g *group) string { return strconv.FormatUint(uint64(g.gid), 10) }, "has the gid of")},
 	"unique-groups":            {find: uniqueGroups(func(g *group) string { return g.name }, "has the name of")},
 	"groups-exist":             {find: groupsExist},
 	"no-legacy-entries":        {find: legacyEntries},

@@ -65,6 +65,9 @@ func (c *Check) CceID() string {
 	return c.ID
 }
 
+// maxTitle bounds what is sent of a check's texts, in bytes.
+const maxTitle = 400
+
 // prepare looks for what is wrong with c, and compiles its expressions.
 func (c *Check) prepare() error {
 	if !checkID.MatchString(c.ID) {
@@ -72,6 +75,9 @@ func (c *Check) prepare() error {
 	}
 	if strings.TrimSpace(c.Title) == "" {
 		return errors.New("title is missing: write what holds when the check passes")
+	}
+	if len(c.Title) > maxTitle {
+		return fmt.Errorf("title is longer than %d bytes", maxTitle)
 	}
 	switch c.Severity {
 	case Critical, Important, Warning, Informational:

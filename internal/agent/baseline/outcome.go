@@ -32,6 +32,7 @@ type outcome struct {
 }
 
 func pass(format string, args ...any) outcome { return outcome{passed, fmt.Sprintf(format, args...)} }
+
 func fail(format string, args ...any) outcome { return outcome{failed, fmt.Sprintf(format, args...)} }
 
 // when is pass if it holds, else fail.

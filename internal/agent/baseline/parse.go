@@ -7,6 +7,7 @@ import (
 	"regexp"
 
 	"github.com/pelletier/go-toml/v2"
+
 	"github.com/tvilling/tvilling"
 )
 

@@ -39,7 +39,14 @@ func (r *run) startedSet() *startedSet {
 	same := func(base string) string { return base }
 	switch init {
 	case "systemd":
+		seen := map[string]bool{}
 		for _, dir := range unitDirs {
+			// /lib may be /usr/lib.
+			at, err := r.tree.resolve(dir, true)
+			if err != nil || seen[at] {
+				continue
+			}
+			seen[at] = true
 			for _, kind := range []string{"/*.wants/*", "/*.requires/*"} {
 				r.startedLinks(s, dir+kind, same)
 			}

@@ -84,10 +84,8 @@ func (r *run) initSystem() string {
 
 // inContainer knows the marks that container engines leave.
 func (r *run) inContainer() bool {
-	for _, p := range []string{"/.dockerenv", "/run/.containerenv", "/run/systemd/container"} {
-		if r.tree.has(p) {
-			return true
-		}
+	if slices.ContainsFunc([]string{"/.dockerenv", "/run/.containerenv", "/run/systemd/container"}, r.tree.has) {
+		return true
 	}
 	data, _, err := r.tree.read("/proc/1/environ")
 	return err == nil && (strings.HasPrefix(string(data), "container=") || strings.Contains(string(data), "\x00container="))

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"io/fs"
 	"iter"
 	"strings"
 )
@@ -168,7 +167,7 @@ func (r *run) inside(all []string, dir string) ([]string, error) {
 		info, err := r.tree.stat(p)
 		if err == nil && info.Mode().IsRegular() {
 			all = append(all, p)
-		} else if err != nil && !gone(err) && !errors.Is(err, fs.ErrPermission) {
+		} else if err != nil && !gone(err) {
 			return nil, err
 		}
 	}

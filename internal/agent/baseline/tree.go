@@ -203,10 +203,12 @@ func (t tree) list(p string) ([]string, error) {
 // without wildcards stands for itself. What is not there matches nothing.
 func (t tree) glob(pattern string) ([]string, error) {
 	found := []string{"/"}
+	known := false // whether the last part was found in its directory
 	for part := range strings.SplitSeq(strings.Trim(pattern, "/"), "/") {
 		var next []string
+		known = strings.ContainsAny(part, `*?[\`)
 		for _, dir := range found {
-			if !strings.ContainsAny(part, `*?[\`) {
+			if !known {
 				next = append(next, path.Join(dir, part))
 				continue
 			}
@@ -227,6 +229,9 @@ func (t tree) glob(pattern string) ([]string, error) {
 			}
 		}
 		found = next
+	}
+	if known {
+		return found, nil
 	}
 	// Parts without wildcards were taken on trust.
 	there := found[:0]

@@ -20,7 +20,10 @@ type walker struct {
 	dev   uint64
 	left  int
 	found []string
-	a     *accountFiles
+	// trouble is the first thing that could not be looked at, such as what is
+	// mounted for one user only.
+	trouble error
+	a       *accountFiles
 }
 
 // errLimit ends a walk at its limit.
@@ -58,6 +61,9 @@ func (t *WalkTest) eval(r *run) outcome {
 	if len(w.found) > 0 {
 		return fail("%s: %s", t.Find, some(w.found))
 	}
+	if w.trouble != nil {
+		return unreadable(w.trouble)
+	}
 	return pass("nothing below %s is %s", some(t.Paths), t.Find)
 }
 
@@ -78,11 +84,26 @@ func (w *walker) walk(top string) error {
 	for len(w.dirs) > 0 {
 		dir := w.dirs[len(w.dirs)-1]
 		w.dirs = w.dirs[:len(w.dirs)-1]
-		if err := w.directory(dir); err != nil && !gone(err) {
+		if err := w.tolerate(w.directory(dir)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tolerate notes what a walk can go on without.
+func (w *walker) tolerate(err error) error {
+	switch {
+	case err == nil, gone(err):
+		return nil
+	case errors.Is(err, fs.ErrPermission):
+		if w.trouble == nil {
+			w.trouble = err
+		}
+		return nil
+	default:
+		return err
+	}
 }
 
 // directory looks at the entries of one directory. It opens the directory as a
@@ -108,7 +129,7 @@ func (w *walker) directory(dir string) error {
 			if w.left--; w.left < 0 {
 				return errLimit
 			}
-			if err := w.entry(root, dir, e); err != nil && !gone(err) {
+			if err := w.tolerate(w.entry(root, dir, e)); err != nil {
 				return err
 			}
 		}

@@ -101,6 +101,26 @@ func TestXMLTexts(t *testing.T) {
 	}
 }
 
+// TestDocumentedXML reads the XML block of docs/baseline.md, and looks for every
+// command there.
+func TestDocumentedXML(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(manual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(text), "```xml\n")
+	block, table, _ := strings.Cut(block, "```")
+	if checks, err := baseline.ParseXML("docs/baseline.md", []byte(block)); err != nil || len(checks) != 1 {
+		t.Errorf("%d checks, %v", len(checks), err)
+	}
+	for _, c := range baseline.XMLCommands() {
+		if !strings.Contains(table, "`"+c+"`") {
+			t.Errorf("the manual does not have the command %s", c)
+		}
+	}
+}
+
 func TestXMLRefuses(t *testing.T) {
 	t.Parallel()
 	one := `<check distro="*" command="CheckSystemAccounts"/>`
