@@ -158,13 +158,18 @@ func interfaceName(index int) string {
 	return strconv.Itoa(index)
 }
 
-// hasIPv6 reports whether any interface has an address of IPv6.
+// hasIPv6 reports whether any interface but the loopback has an address of IPv6.
 func (f *Firewall) hasIPv6() (bool, error) {
 	b, err := fs.ReadFile(f.root, procNet+"/if_inet6")
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return len(b) > 0, err
+	for line := range strings.Lines(string(b)) {
+		if fields := strings.Fields(line); len(fields) == 6 && fields[5] != "lo" {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 // uncovered returns chains without rules, that allow, for what no base chain

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tvilling/tvilling/internal/agent/collect"
 	"github.com/tvilling/tvilling/internal/security/event"
+	"github.com/tvilling/tvilling/internal/security/schema"
 )
 
 // sysTree makes a file system of lines "path=text"; "path->target" is a link.
@@ -37,6 +38,25 @@ func hardwarePart(category, sub, name, port string, ids ...string) *event.Connec
 	}
 	h.Extra = append(h.Extra, event.Detail{Name: "Port", Value: port})
 	return h
+}
+
+// readable fails unless the hub reads items as they are.
+func readable(t *testing.T, kind event.Kind, items []event.Item) {
+	t.Helper()
+	payload := []byte{'['}
+	for i, it := range items {
+		if i > 0 {
+			payload = append(payload, ',')
+		}
+		payload = schema.AppendItem(payload, it)
+	}
+	got, err := schema.Items(kind, append(payload, ']'))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(items, got); d != "" {
+		t.Errorf("the hub reads it differently: %s", d)
+	}
 }
 
 func TestHardware(t *testing.T) {
@@ -68,6 +88,7 @@ func TestHardware(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	readable(t, event.ConnectedHardwareKind, got)
 	want := []event.Item{
 		hardwarePart("USB", "Mass storage", "Cruzer Blade", "1-2", "0781", "5567"),
 		hardwarePart("USB", "Vendor specific", "0403:6001", "1-10", "0403", "6001"),

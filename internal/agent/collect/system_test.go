@@ -64,6 +64,7 @@ func TestSystem(t *testing.T) {
 			if err != nil || len(items) != 1 {
 				t.Fatalf("got %v, %v", items, err)
 			}
+			readable(t, event.SystemInformationKind, items)
 			got := *items[0].(*event.SystemInformation)
 			ignore := cmpopts.IgnoreFields(event.SystemInformation{}, "OSName", "OSVersion", "OSArchitecture", "HostName", "TotalPhysicalMemory", "FreePhysicalMemory", "TotalVirtualMemory", "FreeVirtualMemory")
 			if d := cmp.Diff(c.want, got, ignore); d != "" {
