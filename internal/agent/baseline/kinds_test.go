@@ -252,6 +252,9 @@ func TestWalk(t *testing.T) {
 		{`walk = { paths = ["/srv"], find = "setuid" }`, fail, "setuid: /srv/suid"},
 		{`walk = { paths = ["/srv"], find = "unowned" }`, fail, "unowned: /srv/alien"},
 		{`walk = { paths = ["/nowhere", "/etc/passwd", "/etc/ssh"], find = "setuid" }`, pass, ""},
+		{`walk = { paths = ["/"], find = "world-writable", except = ["/srv/a/dir"] }`, fail, "world-writable: /srv/a/open, /srv/a/skip/open"},
+		{`walk = { paths = ["/srv", "/srv/a", "/srv/a/skip"], find = "world-writable" }`, fail, "and 2 more"},
+		{`walk = { paths = ["/srv/a/skip", "/etc/ssh"], find = "world-writable", limit = 1 }`, fail, "not all was looked at"},
 		{`walk = { paths = ["/etc/ssh"], find = "setuid", limit = 2 }`, errs, "more files than the limit"},
 	})
 }

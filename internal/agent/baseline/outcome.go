@@ -132,11 +132,19 @@ func clean(text string, most int) string {
 	return text[:cut] + "…"
 }
 
+// maxSome is how many names are listed of many.
+const maxSome = 5
+
 // some lists a few of many.
 func some(names []string) string {
-	const most = 5
-	if len(names) <= most {
-		return strings.Join(names, ", ")
+	return someOf(names[:min(len(names), maxSome)], len(names))
+}
+
+// someOf lists the first of n.
+func someOf(first []string, n int) string {
+	s := strings.Join(first, ", ")
+	if n > len(first) {
+		s += fmt.Sprintf(" and %d more", n-len(first))
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	return s
 }

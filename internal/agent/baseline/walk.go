@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 )
 
 // walkBatch is how many entries are looked at between two pauses.
@@ -14,12 +15,14 @@ const walkBatch = 256
 
 // walker is one walk: the directories to go to, and what was found.
 type walker struct {
-	t     *WalkTest
-	r     *run
-	dirs  []string
-	dev   uint64
-	left  int
+	t    *WalkTest
+	r    *run
+	dirs []string
+	dev  uint64
+	left int
+	// found are the first that were found, of n.
 	found []string
+	n     int
 	// trouble is the first thing that could not be looked at, such as what is
 	// mounted for one user only.
 	trouble error
@@ -50,7 +53,7 @@ func (t *WalkTest) eval(r *run) outcome {
 			switch err := w.walk(top); {
 			case errors.Is(err, errLimit):
 				if len(w.found) > 0 {
-					return fail("%s: %s; not all was looked at", t.Find, some(w.found))
+					return fail("%s: %s; not all was looked at", t.Find, someOf(w.found, w.n))
 				}
 				return unreadable(fmt.Errorf("%s: there are more files than the limit allows to look at; nothing was found so far", top))
 			case err != nil:
@@ -59,7 +62,7 @@ func (t *WalkTest) eval(r *run) outcome {
 		}
 	}
 	if len(w.found) > 0 {
-		return fail("%s: %s", t.Find, some(w.found))
+		return fail("%s: %s", t.Find, someOf(w.found, w.n))
 	}
 	if w.trouble != nil {
 		return unreadable(w.trouble)
@@ -106,15 +109,9 @@ func (w *walker) tolerate(err error) error {
 	}
 }
 
-// directory looks at the entries of one directory. It opens the directory as a
-// root of its own, so that an entry costs one call of the kernel.
+// directory looks at the entries of one directory.
 func (w *walker) directory(dir string) error {
-	root, err := w.r.tree.root.OpenRoot(rel(dir))
-	if err != nil {
-		return named(dir, err)
-	}
-	defer func() { _ = root.Close() }()
-	f, err := root.Open(".")
+	f, err := w.r.tree.root.OpenFile(rel(dir), os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return named(dir, err)
 	}
@@ -129,7 +126,7 @@ func (w *walker) directory(dir string) error {
 			if w.left--; w.left < 0 {
 				return errLimit
 			}
-			if err := w.tolerate(w.entry(root, dir, e)); err != nil {
+			if err := w.tolerate(w.entry(f, dir, e)); err != nil {
 				return err
 			}
 		}
@@ -142,8 +139,16 @@ func (w *walker) directory(dir string) error {
 	}
 }
 
-func (w *walker) entry(root *os.Root, dir string, e fs.DirEntry) error {
+func (w *walker) entry(f *os.File, dir string, e fs.DirEntry) error {
 	if e.Type()&fs.ModeSymlink != 0 {
+		return nil
+	}
+	at, err := statAt(f, e.Name())
+	if err != nil {
+		return named(path.Join(dir, e.Name()), err)
+	}
+	bad := w.bad(at)
+	if !bad && (!at.dir || at.dev != w.dev) {
 		return nil
 	}
 	p := path.Join(dir, e.Name())
@@ -152,31 +157,28 @@ func (w *walker) entry(root *os.Root, dir string, e fs.DirEntry) error {
 			return nil
 		}
 	}
-	info, err := root.Lstat(e.Name())
-	if err != nil {
-		return named(p, err)
+	if at.dir && at.dev != w.dev {
+		return nil
 	}
-	uid, gid, dev, mode := ownerOf(info)
-	if info.IsDir() {
-		if dev != w.dev {
-			return nil
-		}
+	if at.dir {
 		w.dirs = append(w.dirs, p)
 	}
-	if w.bad(info, uid, gid, mode) {
-		w.found = append(w.found, p)
+	if bad {
+		if w.n++; w.n <= maxSome {
+			w.found = append(w.found, p)
+		}
 	}
 	return nil
 }
 
 // bad says whether a file is what the walk is to find.
-func (w *walker) bad(info fs.FileInfo, uid, gid, mode uint32) bool {
+func (w *walker) bad(e entry) bool {
 	switch w.t.Find {
 	case "world-writable":
-		return info.Mode().IsRegular() && mode&0o002 != 0 || info.IsDir() && mode&0o1002 == 0o002
+		return e.regular && e.mode&0o002 != 0 || e.dir && e.mode&0o1002 == 0o002
 	case "unowned":
-		return w.a.userName(uid) == "" || w.a.groupName(gid) == ""
+		return w.a.userName(e.uid) == "" || w.a.groupName(e.gid) == ""
 	default:
-		return info.Mode().IsRegular() && mode&0o6000 != 0
+		return e.regular && e.mode&0o6000 != 0
 	}
 }
