@@ -49,7 +49,8 @@ type head struct {
 
 // readAnswer reads an answer of HTTP/1.1 to a GET (RFC 9112).
 func readAnswer(from io.Reader) (answer, error) {
-	r := bufio.NewReader(io.LimitReader(from, maxAnswer+1))
+	bounded := &io.LimitedReader{R: from, N: maxAnswer + 1}
+	r := bufio.NewReader(bounded)
 	h, err := readHead(r)
 	for err == nil && h.status < 200 {
 		h, err = readHead(r) // that was an interim one [RFC 9110 §15.2]
@@ -70,9 +71,9 @@ func readAnswer(from io.Reader) (answer, error) {
 		_, err = io.ReadFull(r, a.body)
 	default:
 		a.body, err = io.ReadAll(r)
-		if len(a.body) > maxAnswer {
-			return answer{}, errTooLong
-		}
+	}
+	if bounded.N == 0 {
+		return answer{}, errTooLong
 	}
 	if err != nil {
 		return answer{}, fmt.Errorf("read the hub's answer: %w", noEOF(err))
@@ -103,17 +104,18 @@ func readHead(r *bufio.Reader) (head, error) {
 		return head{}, errNotHTTP
 	}
 	h := head{length: -1}
-	if h.status, err = strconv.Atoi(string(line[9:12])); err != nil || h.status < 100 {
+	if h.status, err = strconv.Atoi(string(line[9:12])); err != nil || h.status < 100 || h.status > 599 {
 		return head{}, errNotHTTP
 	}
+	old := line[7] == '0'
 	for range maxHead {
 		line, err := readLine(r)
 		if err != nil {
 			return head{}, err
 		}
 		if len(line) == 0 {
-			if h.chunked && h.length >= 0 {
-				return head{}, errors.New("it gives two lengths")
+			if h.chunked && (old || h.length >= 0) {
+				return head{}, errors.New("its length is given in two ways, or in one that it cannot be")
 			}
 			return h, nil
 		}

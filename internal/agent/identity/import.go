@@ -120,7 +120,11 @@ func parseLocalConfiguration(b []byte, path string) (Config, error) {
 	case strings.EqualFold(a.Identity, "Device") && strings.EqualFold(a.AuthenticationMethod, "SasToken"):
 		c.DeviceKeyFile = a.FilePath
 	case strings.EqualFold(a.Identity, "Device") && strings.EqualFold(a.AuthenticationMethod, "SelfSignedCertificate"):
-		// One file has the certificate and its key.
+		if strings.EqualFold(filepath.Ext(a.FilePath), ".pfx") {
+			return Config{}, problem(tvilling.Unsupported, "Authentication", "File Format", a.FilePath,
+				"The agent reads PEM, not PKCS #12. Convert it: openssl pkcs12 -nodes -in FILE.pfx -out FILE.pem; then name FILE.pem in "+path+".", nil)
+		}
+		// One file has the certificate, then its key.
 		c.DeviceCertificateFile, c.DevicePrivateKeyFile = a.FilePath, a.FilePath
 	default:
 		return bad("Configuration.Authentication has Identity %.40q with AuthenticationMethod %.40q, which do not go together.", a.Identity, a.AuthenticationMethod)
