@@ -99,6 +99,8 @@ func TestSettings(t *testing.T) {
 		{`setting = { paths = ["/etc/sysctl.d/*.conf"], key = "kernel.x", eq = "2" }`, pass, ""},
 		{`setting = { paths = ["/etc/sysctl.d/*.conf"], key = "kernel.x", eq = "2", first = true }`, fail, "kernel.x is 1 (/etc/sysctl.d/10-a.conf line 1)"},
 		{`setting = { paths = ["/etc/sysctl.d/*.conf"], key = "kernel.colon", eq = "3", separator = ":" }`, pass, ""},
+		{`setting = { paths = ["/etc/login.defs"], key = "PASS_MAX_DAYS", eq = "99999", separator = " " }`, pass, ""},
+		{`setting = { paths = ["/etc/passwd"], key = "daemon", match = '^x:1:' , separator = ":" }`, pass, ""},
 		{`setting = { paths = ["/etc/smb.conf"], key = "min protocol", eq = "SMB2", separator = "=", section = "global" }`, pass, ""},
 		{`setting = { paths = ["/etc/os-release"], key = "VERSION_ID", match = '^1[12]$', ne = "11", not_in = ["13"] }`, pass, ""},
 		{`sysctl = { name = "net.ipv4.ip_forward", eq = "0" }`, fail, `net.ipv4.ip_forward is 1; it should be "0"`},

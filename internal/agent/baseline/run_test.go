@@ -208,7 +208,8 @@ func TestThisMachine(t *testing.T) {
 	for _, r := range rep.Results {
 		switch {
 		case r.Outcome == pass && r.Error == "", r.Outcome == fail && r.Error != "", r.Outcome == skip && r.Error != "":
-		case r.Outcome == errs && os.Getuid() != 0: // without rights
+		case r.Outcome == errs && r.Error != "": // without rights
+			t.Logf("%s: %s %s", r.Check.ID, r.Outcome, r.Error)
 		default:
 			t.Errorf("%s: %s %q", r.Check.ID, r.Outcome, r.Error)
 		}

@@ -153,7 +153,7 @@ func (r *run) unit(name string) (u unit, ok bool, err error) {
 // unitName adds what systemd leaves out.
 func unitName(name string) string {
 	switch path.Ext(name) {
-	case ".service", ".socket", ".timer", ".target", ".path", ".mount":
+	case ".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount":
 		return name
 	}
 	return name + ".service"

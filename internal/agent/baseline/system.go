@@ -84,7 +84,7 @@ func (r *run) initSystem() string {
 
 // inContainer knows the marks that container engines leave.
 func (r *run) inContainer() bool {
-	if slices.ContainsFunc([]string{"/.dockerenv", "/run/.containerenv", "/run/systemd/container"}, r.tree.has) {
+	if slices.ContainsFunc([]string{"/.dockerenv", "/run/.containerenv", "/run/systemd/container", "/run/secrets/kubernetes.io"}, r.tree.has) {
 		return true
 	}
 	data, _, err := r.tree.read("/proc/1/environ")

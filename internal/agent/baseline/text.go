@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"strings"
@@ -42,11 +43,14 @@ func (r *run) text(p string) *text {
 // of packages; f must not keep the line. Lines longer than 4 KiB are cut.
 func (r *run) stream(p string, f func(line []byte)) error {
 	const most = 64 << 20
-	file, _, err := r.tree.open(p)
+	file, info, err := r.tree.open(p)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }()
+	if info.Size() > most {
+		return fmt.Errorf("%s: larger than 64 MiB", p)
+	}
 	b := bufio.NewReaderSize(io.LimitReader(file, most), 4096)
 	for whole := true; ; {
 		line, err := b.ReadSlice('\n')
