@@ -23,6 +23,9 @@ func (w *wordings) read(tag string, pid int64, message string) (s sighting, ok b
 	if i := strings.LastIndexByte(tag, '/'); i >= 0 {
 		tag = tag[i+1:]
 	}
+	if tag == "" {
+		return sighting{}, false
+	}
 	if strings.HasPrefix(message, "pam_unix(") {
 		s, ok = readPAM(message)
 	} else {

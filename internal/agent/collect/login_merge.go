@@ -151,13 +151,17 @@ func (m *merger) at(k mergeKey) *tally {
 
 // turn forgets what was not touched for a whole window.
 func (m *merger) turn(now time.Time) {
+	if len(m.new)+len(m.old) == 0 {
+		m.turned = now
+	}
 	if now.Sub(m.turned) < mergeWindow && len(m.new) < maxMerge {
 		return
 	}
-	m.turned = now
-	if len(m.new)+len(m.old) > 0 {
-		m.old, m.new = m.new, make(map[mergeKey]*tally)
+	m.old, m.new = m.new, make(map[mergeKey]*tally)
+	if now.Sub(m.turned) >= 2*mergeWindow {
+		m.old = nil
 	}
+	m.turned = now
 }
 
 // userKey is a user's name as it is compared: as much of it as utmp has, and

@@ -80,10 +80,10 @@ type sighting struct {
 // for anything else. "::ffff:" is left away.
 func remoteAddr(s string) netip.Addr {
 	a, err := netip.ParseAddr(s)
-	if err != nil || a.IsUnspecified() {
+	if a = a.Unmap().WithZone(""); err != nil || a.IsUnspecified() {
 		return netip.Addr{}
 	}
-	return a.Unmap().WithZone("")
+	return a
 }
 
 // setRemote notes where an attempt came from: an address, or the name of a host.

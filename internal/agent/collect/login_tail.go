@@ -34,7 +34,8 @@ type tailFormat interface {
 }
 
 // tail follows a file that grows: through rotation by renaming, and by copying
-// and truncating (the file shrinks, and is read from its beginning).
+// and truncating. A file that shrank is read from its beginning; if it has grown
+// again to where it was before that was seen, its new beginning is missed.
 type tail struct {
 	path   string
 	format tailFormat
