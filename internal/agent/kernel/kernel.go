@@ -52,12 +52,17 @@ type Happening struct {
 	ArgsCut     bool
 	ArgsMissing bool
 	// Status is how the process ended, in the form of wait(2): the exit code in
-	// bits 8 to 15, the signal in bits 0 to 6.
+	// bits 8 to 15, the signal in bits 0 to 6; StatusUnknown if the source does
+	// not know it.
 	Status int32
 	// Protocol is "tcp" or "udp"; Local and Remote are the ends of the socket.
 	Protocol      string
 	Local, Remote netip.AddrPort
 }
+
+// StatusUnknown is the Status of an Exit whose source does not know it. No
+// process ends in that way.
+const StatusUnknown int32 = -1
 
 // Source is a stream of happenings.
 type Source interface {

@@ -15,12 +15,19 @@ import (
 // include/net/tcp_states.h. UDP uses two of them.
 type SocketState uint8
 
-// The states that are of use here.
+// The states. From FinWait1 on, without Closed and Listening, a connection was
+// made and is being closed.
 const (
 	Established SocketState = 1 // UDP: connected
 	SynSent     SocketState = 2
+	FinWait1    SocketState = 4
+	FinWait2    SocketState = 5
+	TimeWait    SocketState = 6
 	Closed      SocketState = 7 // UDP: not connected
+	CloseWait   SocketState = 8
+	LastAck     SocketState = 9
 	Listening   SocketState = 10
+	Closing     SocketState = 11
 )
 
 // Socket is a TCP or UDP socket of this network namespace.
