@@ -52,7 +52,7 @@ func parseAudit(kind uint16, text string) (sighting, bool) {
 	l := &s.login
 	for name, value := range auditFields(head) {
 		if name == "pid" {
-			l.ProcessID, _ = strconv.ParseInt(value, 10, 32) //nolint:errcheck // 0 is "not known"
+			l.ProcessID, _ = strconv.ParseInt(value, 10, 32) // 0 is "not known"
 		}
 	}
 	addr, host := "", ""

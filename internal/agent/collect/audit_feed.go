@@ -52,7 +52,7 @@ func openAudit() (*os.File, error) {
 		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (auditReadlog - 1)})
 	}
 	if err != nil {
-		f.Close() //nolint:errcheck // nothing was written
+		f.Close()
 		return nil, fmt.Errorf("read along with audit: %w", err)
 	}
 	return f, nil
@@ -64,7 +64,7 @@ func auditEnabled() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("open audit socket: %w", err)
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing is lost by it
+	defer unix.Close(fd)
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 200_000}); err != nil {
 		return false, fmt.Errorf("ask the audit system: %w", err)
 	}
@@ -91,10 +91,10 @@ func auditEnabled() (bool, error) {
 
 // hearAudit gives what is said on f to tell until ctx ends (nil).
 func hearAudit(ctx context.Context, f *os.File, tell func(sighting), lost func()) error {
-	stop := context.AfterFunc(ctx, func() { f.Close() }) //nolint:errcheck // it was only read
+	stop := context.AfterFunc(ctx, func() { f.Close() })
 	defer func() {
 		if stop() {
-			f.Close() //nolint:errcheck // as above
+			f.Close()
 		}
 	}()
 	buf := make([]byte, unix.SizeofNlMsghdr+maxAudit)

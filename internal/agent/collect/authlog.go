@@ -43,7 +43,7 @@ func parseLogLine(line string, now time.Time) (logLine, bool) {
 			l := logLine{at: at, program: tag, message: strings.TrimSpace(after)}
 			if name, pid, ok := strings.Cut(tag, "["); ok {
 				l.program = name
-				l.pid, _ = strconv.ParseInt(strings.TrimSuffix(pid, "]"), 10, 32) //nolint:errcheck // not told, then
+				l.pid, _ = strconv.ParseInt(strings.TrimSuffix(pid, "]"), 10, 32) // not told, then
 			}
 			return l, true
 		}

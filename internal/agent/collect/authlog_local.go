@@ -132,7 +132,7 @@ func readPAM(message string) (sighting, bool) {
 		if stage != "session" || !sessionServices[service] {
 			return sighting{}, false
 		}
-		s := sighting{sort: sortSession, wait: waitVisit, login: event.Login{Operation: "login", Result: resultSuccess}}
+		s := sighting{sort: sortSession, wait: waitSession, login: event.Login{Operation: "login", Result: resultSuccess}}
 		s.login.UserName, _, _ = strings.Cut(name, " ")
 		if i := strings.LastIndex(s.login.UserName, "(uid="); i >= 0 {
 			s.login.UserID = digits(strings.TrimSuffix(s.login.UserName[i+len("(uid="):], ")"))
@@ -171,7 +171,7 @@ func readLogind(message string) (sighting, bool) {
 		return sighting{}, false
 	}
 	user, _, _ := strings.Cut(rest, " ")
-	s := sighting{sort: sortSession, wait: waitVisit, login: event.Login{
+	s := sighting{sort: sortSession, wait: waitSession, login: event.Login{
 		UserName: unquote(strings.TrimSuffix(user, ".")), Operation: "login", Result: resultSuccess,
 	}}
 	return s, s.login.UserName != ""

@@ -3,6 +3,7 @@ package collect
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tvilling/tvilling/internal/security/event"
 )
@@ -19,20 +20,21 @@ func (w *wordings) readSSHD(pid int64, message string) (sighting, bool) {
 	}
 	if rest, ok := strings.CutPrefix(message, "Invalid user "); ok {
 		user, addr, port, ok := userFrom(rest)
-		return visit(user, addr, port), ok
+		return visit(user, addr, port, waitPAM), ok
 	}
 	if rest, ok := strings.CutPrefix(message, "ROOT LOGIN REFUSED FROM "); ok {
 		addr, port := addrPort(rest)
-		return visit("root", addr, port), addr != ""
+		return visit("root", addr, port, waitBetter), addr != ""
 	}
-	// A client that has only keys which are not known is told of by this alone.
+	// A client that has only keys which are not known is told of by this alone,
+	// at its end: nothing better comes.
 	for _, begin := range []string{"Connection closed by ", "Connection reset by ", "Disconnected from "} {
 		if rest, ok := strings.CutPrefix(message, begin+"authenticating user "); ok {
 			user, addr, port, ok := userThen(rest)
 			if !ok || (pid != 0 && slices.Contains(w.told[:], pid)) {
 				return sighting{}, false
 			}
-			return visit(user, addr, port), true
+			return visit(user, addr, port, 0), true
 		}
 	}
 	return sighting{}, false
@@ -66,8 +68,9 @@ func readVerdict(rest, result string) (sighting, bool) {
 	return sighting{}, false
 }
 
-func visit(user, addr, port string) sighting {
-	s := sighting{sort: sortVisit, wait: waitVisit, login: event.Login{UserName: user, Operation: "ssh", Result: resultFail}}
+// visit is of somebody whose attempts may be told, too.
+func visit(user, addr, port string, wait time.Duration) sighting {
+	s := sighting{sort: sortVisit, wait: wait, login: event.Login{UserName: user, Operation: "ssh", Result: resultFail}}
 	setRemote(&s.login, addr, port)
 	return s
 }

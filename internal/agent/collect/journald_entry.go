@@ -104,7 +104,7 @@ func (j *journalFile) look(off uint64) (e journalEntry, ok bool, err error) {
 		case fieldMessage:
 			e.message = value
 		case fieldPID:
-			e.pid, _ = strconv.ParseInt(value, 10, 32) //nolint:errcheck // journald wrote a number, or it is not known
+			e.pid, _ = strconv.ParseInt(value, 10, 32) // 0 is "not known"
 		case fieldRoot, fieldSU:
 			e.trusted = true
 		case fieldPacked:

@@ -40,7 +40,7 @@ func (j *journalFollower) open(from *journalPosition) error {
 	}
 	file, err := openJournal(f)
 	if err != nil {
-		f.Close() //nolint:errcheck // it was only read
+		f.Close()
 		return err
 	}
 	j.close()
@@ -72,7 +72,7 @@ func (j *journalFollower) archived() error {
 	var files []old
 	defer func() {
 		for _, o := range files {
-			o.f.Close() //nolint:errcheck // it was only read
+			o.f.Close()
 		}
 	}()
 	// The names have the first sequence number, in hexadecimal digits, behind
@@ -88,8 +88,8 @@ func (j *journalFollower) archived() error {
 		}
 		file, err := openJournal(f)
 		if err != nil || file.sequenceID != j.position.SequenceID || file.tail() <= j.position.Sequence {
-			f.Close() //nolint:errcheck // it was only read
-			continue  // damaged, or all of it was read
+			f.Close()
+			continue // damaged, or all of it was read
 		}
 		files = append(files, old{f, file})
 	}
@@ -169,7 +169,7 @@ func (j *journalFollower) rotated() (bool, error) {
 
 func (j *journalFollower) close() {
 	if j.f != nil {
-		j.f.Close() //nolint:errcheck // it was only read
+		j.f.Close()
 	}
 	j.f, j.file = nil, nil
 }

@@ -49,12 +49,7 @@ func (l *Logins) discover(first bool) (again bool) {
 		again = l.followJournal(folder, first) || again
 	}
 	// With text to read, what says less waits for what says more.
-	l.merge.instantly = len(l.journals) == 0
-	for _, name := range append([]string{otherLog}, textLogs...) {
-		if l.tails[l.in(name)] != nil {
-			l.merge.instantly = false
-		}
-	}
+	l.merge.instantly = len(l.journals) == 0 && !l.textOpen()
 	return again
 }
 

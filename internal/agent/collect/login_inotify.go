@@ -53,10 +53,10 @@ func (n *notifier) watch(path string, mask uint32) error {
 
 // run hears until ctx ends (nil) or the kernel says no more.
 func (n *notifier) run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { n.f.Close() }) //nolint:errcheck // it was only read
+	stop := context.AfterFunc(ctx, func() { n.f.Close() })
 	defer func() {
 		if stop() {
-			n.f.Close() //nolint:errcheck // as above
+			n.f.Close()
 		}
 	}()
 	buf := make([]byte, 4<<10)

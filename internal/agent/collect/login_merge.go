@@ -51,7 +51,6 @@ type merger struct {
 	new, old  map[mergeKey]*tally
 	turned    time.Time
 	pending   []pending
-	scratch   []byte
 	instantly bool // there is nothing better to wait for
 }
 
@@ -174,14 +173,15 @@ func userKey(name string) string {
 }
 
 func (m *merger) key(loose bool, user, result, addr string) mergeKey {
-	b := append(m.scratch[:0], result...)
+	var h maphash.Hash
+	h.SetSeed(m.seed)
+	sep := byte(0)
 	if loose {
-		b = append(b, '*')
+		sep = 1
 	}
-	b = append(b, 0)
-	b = append(b, user...)
-	b = append(b, 0)
-	b = append(b, addr...)
-	m.scratch = b
-	return mergeKey(maphash.Bytes(m.seed, b))
+	for _, s := range [...]string{result, user, addr} {
+		h.WriteString(s) // it cannot fail
+		h.WriteByte(sep)
+	}
+	return mergeKey(h.Sum64())
 }

@@ -19,18 +19,16 @@ func (l *Logins) Sight() Sight {
 	trouble := map[string]error{}
 	if l.running {
 		journal = len(l.journals) > 0
-		for path := range l.tails {
-			if _, is := utmpLogs[strings.TrimPrefix(path, l.in()+"/")]; is {
-				utmp = true
-			}
+		for name := range utmpLogs {
+			utmp = utmp || l.tails[l.in(name)] != nil
 		}
-		logs = !l.merge.instantly && len(l.tails) > 0 && l.textOpen()
+		logs = l.textOpen()
 		maps.Copy(trouble, l.trouble)
 	} else {
 		probe := func(path string) bool {
 			f, _, err := openTailed(path)
 			if err == nil {
-				f.Close() //nolint:errcheck // it was not read
+				f.Close()
 			} else if !errors.Is(err, fs.ErrNotExist) {
 				trouble[path] = err
 			}
@@ -108,6 +106,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
+// textOpen reports whether a log of text is read.
 func (l *Logins) textOpen() bool {
 	for _, name := range append([]string{otherLog}, textLogs...) {
 		if l.tails[l.in(name)] != nil {
@@ -128,7 +127,7 @@ func (l *Logins) auditTells() bool {
 		if err != nil {
 			return false
 		}
-		f.Close() //nolint:errcheck // it was not read
+		f.Close()
 	} else if !l.audit {
 		return false
 	}

@@ -54,11 +54,11 @@ const (
 const (
 	// waitBetter is enough for another file to be written: utmp has no ports.
 	waitBetter = 500 * time.Millisecond
-	// waitVisit is enough for a client that needs no person.
-	waitVisit = time.Second
+	// waitSession is enough for what a login program says to arrive.
+	waitSession = time.Second
 	// waitPAM is for what is said before PAM delays the answer to a wrong
 	// password (pam_fail_delay(3): 2 s, give or take the half); the program
-	// itself speaks after that.
+	// itself speaks after that, when the client has its answer.
 	waitPAM = 3 * time.Second
 )
 

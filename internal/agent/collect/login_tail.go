@@ -56,7 +56,7 @@ func openTailed(path string) (*os.File, fileID, error) {
 	}
 	id, size, err := identify(f)
 	if err != nil || size < 0 {
-		f.Close() //nolint:errcheck // it was only read
+		f.Close()
 		if err == nil {
 			err = &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
 		}
@@ -92,7 +92,7 @@ func (t *tail) open(fresh bool) error {
 	}
 	_, size, err := identify(f)
 	if err != nil {
-		f.Close() //nolint:errcheck // it was only read
+		f.Close()
 		return err
 	}
 	t.f, t.id = f, id
@@ -125,7 +125,7 @@ func (t *tail) resume(p filePosition) error {
 			t.old, t.oldOff = f, p.Offset
 			break
 		}
-		f.Close() //nolint:errcheck // it was only read
+		f.Close()
 	}
 	return t.seek(0)
 }
@@ -181,7 +181,7 @@ func (t *tail) drainOld(ctx context.Context, buf []byte) error {
 		return err
 	}
 	if size > 0 {
-		t.old.Close() //nolint:errcheck // it was only read
+		t.old.Close()
 		t.old = nil
 	}
 	return nil
@@ -205,15 +205,18 @@ func (t *tail) copy(ctx context.Context, f *os.File, off int64, buf []byte) (int
 // rotated reports whether the path names another file now, and goes over to it.
 func (t *tail) rotated() (bool, error) {
 	st, err := os.Stat(t.path)
-	if err != nil || idOf(st) == t.id {
-		return false, nil // between two names, the old one is still followed
+	if errors.Is(err, fs.ErrNotExist) || (err == nil && idOf(st) == t.id) {
+		return false, nil // with no file of that name, the old one is still followed
+	}
+	if err != nil {
+		return false, err
 	}
 	f, id, err := openTailed(t.path)
 	if err != nil {
 		return false, err
 	}
 	if t.old != nil {
-		t.old.Close() //nolint:errcheck // it was only read
+		t.old.Close()
 	}
 	t.old, t.oldOff = t.f, t.off
 	t.f, t.id = f, id
@@ -223,7 +226,7 @@ func (t *tail) rotated() (bool, error) {
 func (t *tail) close() {
 	for _, f := range []*os.File{t.f, t.old} {
 		if f != nil {
-			f.Close() //nolint:errcheck // it was only read
+			f.Close()
 		}
 	}
 	t.f, t.old = nil, nil

@@ -59,13 +59,13 @@ func sshServer(t *testing.T, log string) (port string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Kill() //nolint:errcheck // it may be gone
-		cmd.Wait()         //nolint:errcheck // as above
+		cmd.Process.Kill()
+		cmd.Wait()
 	})
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		c, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err == nil {
-			c.Close() //nolint:errcheck // nothing was said
+			c.Close()
 			return port
 		}
 		if time.Now().After(deadline) {

@@ -44,11 +44,12 @@ func merged(instantly bool, all ...said) (told []string) {
 func TestMerge(t *testing.T) {
 	t.Parallel()
 	const a = "192.0.2.1"
+	const long = "a234567890123456789012345678901234567890"
 	log := func(user string) sighting { return sight(sourceLog, sortPlain, 0, user, a, "4022", "Fail") }
 	journal := func(user string) sighting { return sight(sourceJournal, sortPlain, 0, user, a, "4022", "Fail") }
 	btmp := func(user string) sighting { return sight(sourceUtmp, sortPlain, waitBetter, user, a, "", "Fail") }
 	pam := func(user string) sighting { return sight(sourceLog, sortPAM, waitPAM, user, a, "", "Fail") }
-	visit := sight(sourceLog, sortVisit, waitVisit, "bob", a, "4022", "Fail")
+	visit := sight(sourceLog, sortVisit, waitPAM, "bob", a, "4022", "Fail")
 	probe := sight(sourceAuditLogin, sortPlain, waitBetter, "pi", a, "", "Fail")
 	probe.probe = true
 	success := sight(sourceAuditAuth, sortPlain, 0, "pi", a, "", "Success")
@@ -66,14 +67,13 @@ func TestMerge(t *testing.T) {
 		"PAM of nobody known":            {false, []said{{0, pam("")}, {2000 * ms, log("bob")}}, []string{"2s bob 4022"}},
 		"PAM alone":                      {false, []said{{0, pam("pi")}}, []string{"3s pi "}},
 		"a visit with an attempt":        {false, []said{{0, visit}, {500 * ms, log("bob")}}, []string{"500ms bob 4022"}},
-		"a visit with a late attempt":    {false, []said{{0, visit}, {5000 * ms, log("bob")}, {5001 * ms, log("bob")}}, []string{"1s bob 4022", "5.001s bob 4022"}},
+		"a visit with a late attempt":    {false, []said{{0, visit}, {5000 * ms, log("bob")}, {5001 * ms, log("bob")}}, []string{"3s bob 4022", "5.001s bob 4022"}},
 		"a probe before a login":         {false, []said{{0, probe}, {100 * ms, success}}, []string{"100ms pi "}},
 		"a probe alone":                  {false, []said{{0, probe}}, []string{"500ms pi "}},
 		"long after":                     {false, []said{{0, log("pi")}, {21 * time.Second, btmp("pi")}}, []string{"0s pi 4022", "21.5s pi "}},
-		"a session after a login":        {false, []said{{0, sight(sourceLog, sortPlain, 0, "pi", a, "1", "Success")}, {ms, sight(sourceLog, sortSession, waitVisit, "pi", "", "", "Success")}}, []string{"0s pi 1"}},
+		"a session after a login":        {false, []said{{0, sight(sourceLog, sortPlain, 0, "pi", a, "1", "Success")}, {ms, sight(sourceLog, sortSession, waitSession, "pi", "", "", "Success")}}, []string{"0s pi 1"}},
 		"at the device and from outside": {false, []said{{0, log("root")}, {ms, sight(sourceUtmp, sortPlain, waitBetter, "root", "", "", "Fail")}}, []string{"0s root 4022", "501ms root "}},
-		"names that begin alike, as utmp cuts them": {false, []said{{0, log("a234567890123456789012345678901234567890")}, {ms, btmp("a2345678901234567890123456789012")}},
-			[]string{"0s a234567890123456789012345678901234567890 4022"}},
+		"a long name, which utmp cuts":   {false, []said{{0, log(long)}, {ms, btmp(long[:32])}}, []string{"0s " + long + " 4022"}},
 	} {
 		if got := merged(c.instantly, c.said...); !slices.Equal(got, c.told) {
 			t.Errorf("%s: told %q, expected %q", name, got, c.told)

@@ -316,7 +316,7 @@ func FuzzJournal(f *testing.F) {
 			return
 		}
 		read := 0
-		//nolint:errcheck // what is damaged may be told as that
+		// What is damaged may be told as that
 		_ = j.follow(func(off uint64) {
 			read++
 			if e, ok, err := j.look(off); err == nil && ok && len(e.message) > maxJournalMessage {
