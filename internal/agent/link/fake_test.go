@@ -35,28 +35,37 @@ type fake struct {
 	slow    time.Duration     // after which messages are acknowledged
 	status  int               // of a GET, 200
 	desired string
-	// What it has seen.
+	nc      net.Conn // the newest connection
+	seen    seen
+}
+
+// seen is what a fake has seen.
+type seen struct {
 	dials      []time.Time
 	subscribed int
 	gets       int
 	messages   []string
 	reports    []string
 	goodbyes   int
-	nc         net.Conn // the newest connection
-	// identity is what the agent's identity was asked.
-	credentials, refreshes int
+	refreshes  int // of the credential
 }
 
-func (f *fake) Credential(context.Context) (identity.Credential, error) {
+// has returns what f has seen by now.
+func (f *fake) has() seen {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.credentials++
+	s := f.seen
+	s.dials = append([]time.Time(nil), s.dials...)
+	return s
+}
+
+func (*fake) Credential(context.Context) (identity.Credential, error) {
 	return identity.Credential{ID: module, HostName: "hub.test", Addr: "hub.test:8883", Key: someKey}, nil
 }
 
 func (f *fake) Refresh(ctx context.Context) (identity.Credential, error) {
 	f.mu.Lock()
-	f.refreshes++
+	f.seen.refreshes++
 	f.mu.Unlock()
 	return f.Credential(ctx)
 }
@@ -64,7 +73,7 @@ func (f *fake) Refresh(ctx context.Context) (identity.Credential, error) {
 func (f *fake) dial(context.Context, string, string) (net.Conn, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.dials = append(f.dials, time.Now())
+	f.seen.dials = append(f.seen.dials, time.Now())
 	if f.down {
 		return nil, errors.New("no route to host")
 	}
@@ -121,7 +130,7 @@ func (f *fake) answer(frame packet.Frame) []byte {
 		if err != nil {
 			f.t.Errorf("SUBSCRIBE: %v", err)
 		}
-		f.subscribed++
+		f.seen.subscribed++
 		ack := packet.Suback{ID: s.ID, Codes: make([]byte, len(s.Filters))}
 		return ack.Append(nil)
 	case packet.PINGREQ:
@@ -130,7 +139,7 @@ func (f *fake) answer(frame packet.Frame) []byte {
 		}
 		return packet.AppendPingresp(nil)
 	case packet.DISCONNECT:
-		f.goodbyes++
+		f.seen.goodbyes++
 		return nil
 	case packet.PUBLISH:
 		return f.publish(frame)
@@ -148,7 +157,7 @@ func (f *fake) publish(frame packet.Frame) []byte {
 	_, rid, _ := strings.Cut(topic, "$rid=")
 	switch {
 	case strings.HasPrefix(topic, "$iothub/twin/GET/"):
-		f.gets++
+		f.seen.gets++
 		if f.mute {
 			return nil
 		}
@@ -158,7 +167,7 @@ func (f *fake) publish(frame packet.Frame) []byte {
 		}
 		return r.Append(nil)
 	case strings.HasPrefix(topic, "$iothub/twin/PATCH/properties/reported/"):
-		f.reports = append(f.reports, string(p.Payload))
+		f.seen.reports = append(f.seen.reports, string(p.Payload))
 		if f.mute {
 			return nil
 		}
@@ -168,7 +177,7 @@ func (f *fake) publish(frame packet.Frame) []byte {
 	if !strings.Contains(topic, "%24.ifid=urn%3Aazureiot%3ASecurity%3ASecurityAgent%3A1") {
 		f.t.Errorf("a message to %s, which is not marked", topic)
 	}
-	f.messages = append(f.messages, string(p.Payload))
+	f.seen.messages = append(f.seen.messages, string(p.Payload))
 	if f.mute {
 		return nil
 	}

@@ -137,6 +137,7 @@ func (l *live) twin(want string) {
 }
 
 func TestWholeHub(t *testing.T) {
+	t.Parallel()
 	_, admin, c, deviceKey := start(t)
 	c.DeviceKeyFile = secret(t, deviceKey)
 	module := tvilling.Identity{Device: "d1", Module: tvilling.SecurityModule}
@@ -169,6 +170,7 @@ func TestWholeHub(t *testing.T) {
 }
 
 func TestKeyRotation(t *testing.T) {
+	t.Parallel()
 	h, admin, c, deviceKey := start(t)
 	c.DeviceKeyFile = secret(t, deviceKey)
 	app, err := device.Dial(t.Context(), device.Options{Addr: h.MQTT(), TLS: h.TLS(), HostName: "localhost", ID: tvilling.Device("d1"), Key: deviceKey})
@@ -191,6 +193,7 @@ func TestKeyRotation(t *testing.T) {
 }
 
 func TestKeyFileRotation(t *testing.T) {
+	t.Parallel()
 	_, admin, c, _ := start(t)
 	module := tvilling.Identity{Device: "d1", Module: tvilling.SecurityModule}
 	m, err := admin.Module(t.Context(), module)
@@ -215,6 +218,7 @@ func TestKeyFileRotation(t *testing.T) {
 }
 
 func TestModuleIsDeletedAndMade(t *testing.T) {
+	t.Parallel()
 	_, admin, c, deviceKey := start(t)
 	c.DeviceKeyFile = secret(t, deviceKey)
 	l := keep(t, c)
@@ -233,6 +237,7 @@ func TestModuleIsDeletedAndMade(t *testing.T) {
 // TestBytes says what a connection costs. The second resumes the session of TLS,
 // so that no certificates come down; what goes up is mostly the key share.
 func TestBytes(t *testing.T) {
+	t.Parallel()
 	_, _, c, deviceKey := start(t)
 	c.DeviceKeyFile = secret(t, deviceKey)
 	conns := make(chan net.Conn, 2)

@@ -22,8 +22,8 @@ func TestConnects(t *testing.T) {
 		if !s.Connected || s.Err != nil || !s.Since.Equal(time.Now()) || s.Connects != 1 || s.Twins != 1 {
 			t.Errorf("State = %+v", s)
 		}
-		if f.subscribed != 1 || a.states != 1 {
-			t.Errorf("%d subscriptions and %d calls of OnState, want 1 of each", f.subscribed, a.states)
+		if f.has().subscribed != 1 || a.states != 1 {
+			t.Errorf("%d subscriptions and %d calls of OnState, want 1 of each", f.has().subscribed, a.states)
 		}
 		if err := a.Send(t.Context(), []byte("m")); err != nil {
 			t.Errorf("Send = %v", err)
@@ -31,8 +31,8 @@ func TestConnects(t *testing.T) {
 		if err := a.Report(t.Context(), []byte(`{"r":1}`)); err != nil {
 			t.Errorf("Report = %v", err)
 		}
-		if s := a.State(); s.Messages != 1 || s.Reports != 1 || len(f.messages) != 1 || len(f.reports) != 1 {
-			t.Errorf("State = %+v; the hub has %q and %q", s, f.messages, f.reports)
+		if s := a.State(); s.Messages != 1 || s.Reports != 1 || len(f.has().messages) != 1 || len(f.has().reports) != 1 {
+			t.Errorf("State = %+v; the hub has %q and %q", s, f.has().messages, f.has().reports)
 		}
 		if up, down := a.Traffic(); up == 0 || down == 0 {
 			t.Errorf("Traffic = %d, %d", up, down)
@@ -43,8 +43,8 @@ func TestConnects(t *testing.T) {
 func TestGoodbye(t *testing.T) {
 	var f *fake
 	run(t, func(hub *fake, _ *link.Options) { f = hub }, func(*testing.T, *fake, *agent) {})
-	if f.goodbyes != 1 {
-		t.Errorf("%d goodbyes, want 1", f.goodbyes)
+	if f.has().goodbyes != 1 {
+		t.Errorf("%d goodbyes, want 1", f.has().goodbyes)
 	}
 }
 
@@ -65,24 +65,22 @@ func TestOffline(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	run(t, func(f *fake, _ *link.Options) { f.down = true }, func(t *testing.T, f *fake, a *agent) {
 		pass(10 * time.Hour)
-		f.mu.Lock()
-		defer f.mu.Unlock()
 		before := time.Second
 		longest := time.Duration(0)
-		for i := range f.dials[1:] {
-			d := f.dials[i+1].Sub(f.dials[i])
+		dials := f.has().dials
+		for i := range dials[1:] {
+			d := dials[i+1].Sub(dials[i])
 			if d < time.Second || d > min(3*before, 5*time.Minute) {
 				t.Errorf("wait %d is %v after %v", i, d, before)
 			}
 			before, longest = d, max(longest, d)
 		}
-		if n := len(f.dials); n < 120 || n > 600 {
+		if n := len(f.has().dials); n < 120 || n > 600 {
 			t.Errorf("%d tries in ten hours", n)
 		}
 		if longest < time.Minute {
 			t.Errorf("the longest wait is %v", longest)
 		}
-		_ = a
 	})
 }
 
@@ -102,15 +100,15 @@ func TestComesBack(t *testing.T) {
 		if got := a.told(); len(got) != 2 || got[1] != `{"a":2,"$version":6}` {
 			t.Errorf("told %q", got)
 		}
-		if f.subscribed != 1 {
-			t.Errorf("%d subscriptions, want 1: the session has it", f.subscribed)
+		if f.has().subscribed != 1 {
+			t.Errorf("%d subscriptions, want 1: the session has it", f.has().subscribed)
 		}
 		f.set(func() { f.present = false })
 		pass(2 * time.Minute)
 		f.cut()
 		pass(3 * time.Second)
-		if f.subscribed != 2 {
-			t.Errorf("%d subscriptions, want another: the session is gone", f.subscribed)
+		if f.has().subscribed != 2 {
+			t.Errorf("%d subscriptions, want another: the session is gone", f.has().subscribed)
 		}
 	})
 }
@@ -124,8 +122,8 @@ func TestSessionWithoutSubscription(t *testing.T) {
 		pass(10 * time.Second)
 		f.set(func() { f.mute = false })
 		pass(2 * time.Minute)
-		if s := a.State(); !s.Connected || f.subscribed != 2 {
-			t.Errorf("State = %+v after %d subscriptions, want connected after 2", s, f.subscribed)
+		if s := a.State(); !s.Connected || f.has().subscribed != 2 {
+			t.Errorf("State = %+v after %d subscriptions, want connected after 2", s, f.has().subscribed)
 		}
 	})
 }
@@ -147,15 +145,15 @@ func TestAnotherAgent(t *testing.T) {
 
 func TestUnauthorized(t *testing.T) {
 	run(t, func(f *fake, _ *link.Options) { f.code = packet.NotAuthorized }, func(t *testing.T, f *fake, a *agent) {
-		if len(f.dials) != 2 || f.refreshes != 1 {
-			t.Errorf("at once there are %d tries and %d refreshes, want 2 and 1", len(f.dials), f.refreshes)
+		if len(f.has().dials) != 2 || f.has().refreshes != 1 {
+			t.Errorf("at once there are %d tries and %d refreshes, want 2 and 1", len(f.has().dials), f.has().refreshes)
 		}
 		if s := a.State(); tvilling.CodeOf(s.Err) != tvilling.Unauthorized || !strings.Contains(s.Err.Error(), "check the clock") {
 			t.Errorf("State = %+v, want Unauthorized, and a hint at the clock of 2000", s) // which is synctest's
 		}
 		pass(time.Hour)
-		if len(f.dials) < 10 || len(f.dials) > 100 || f.refreshes != len(f.dials)-1 {
-			t.Errorf("after an hour there are %d tries and %d refreshes", len(f.dials), f.refreshes)
+		if len(f.has().dials) < 10 || len(f.has().dials) > 100 || f.has().refreshes != len(f.has().dials)-1 {
+			t.Errorf("after an hour there are %d tries and %d refreshes", len(f.has().dials), f.has().refreshes)
 		}
 		f.set(func() { f.code = packet.Accepted })
 		pass(5 * time.Minute)
@@ -169,14 +167,12 @@ func TestRenewal(t *testing.T) {
 	run(t, func(f *fake, _ *link.Options) { f.present = true }, func(t *testing.T, f *fake, a *agent) {
 		began := time.Now()
 		pass(20 * 24 * time.Hour)
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if n := len(f.dials); n < 11 || n > 14 {
+		if n := len(f.has().dials); n < 11 || n > 14 {
 			t.Errorf("%d connections in 20 days", n)
 		}
 		before := began
 		different := make(map[time.Duration]bool)
-		for _, at := range f.dials[1:] {
+		for _, at := range f.has().dials[1:] {
 			d := at.Sub(before)
 			if d < 36*time.Hour || d > 46*time.Hour {
 				t.Errorf("a connection of %v, with tokens for 48 h", d)
@@ -187,10 +183,9 @@ func TestRenewal(t *testing.T) {
 		if len(different) < 2 {
 			t.Error("all connections are as long")
 		}
-		if f.subscribed != 1 || f.goodbyes != len(f.dials)-1 {
-			t.Errorf("%d subscriptions and %d goodbyes", f.subscribed, f.goodbyes)
+		if f.has().subscribed != 1 || f.has().goodbyes != len(f.has().dials)-1 {
+			t.Errorf("%d subscriptions and %d goodbyes", f.has().subscribed, f.has().goodbyes)
 		}
-		_ = a
 	})
 }
 
@@ -237,8 +232,8 @@ func TestTwinThatCannotBeRead(t *testing.T) {
 			t.Errorf("State = %+v", s)
 		}
 		pass(10 * time.Minute)
-		if f.gets < 10 || f.gets > 12 {
-			t.Errorf("%d readings in ten minutes", f.gets)
+		if f.has().gets < 10 || f.has().gets > 12 {
+			t.Errorf("%d readings in ten minutes", f.has().gets)
 		}
 		f.set(func() { f.status = 200 })
 		pass(time.Minute)

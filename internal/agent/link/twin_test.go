@@ -49,10 +49,10 @@ func TestReplacement(t *testing.T) {
 			t.Errorf("told %q, want that a is gone at last", got)
 		}
 		// One that names all there is leaves no doubt.
-		gets := f.gets
+		gets := f.has().gets
 		f.desire(7, `{"$version":7,"b":3}`, `{"b":3,"$version":7}`)
 		pass(time.Minute)
-		if f.gets != gets {
+		if f.has().gets != gets {
 			t.Error("the twin is read although there is no doubt")
 		}
 	})
@@ -91,8 +91,8 @@ func TestTwinThatChangesAllTheTime(t *testing.T) {
 		if n := len(got); n < 20 || n > 65 {
 			t.Errorf("told %d times in a minute", n)
 		}
-		if f.gets > 35 {
-			t.Errorf("%d readings in a minute", f.gets)
+		if f.has().gets > 35 {
+			t.Errorf("%d readings in a minute", f.has().gets)
 		}
 		if s := a.State(); int(s.Patches) != version-5 {
 			t.Errorf("State = %+v, want %d patches", s, version-5)
