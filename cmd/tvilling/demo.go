@@ -28,6 +28,7 @@ type demoOptions struct {
 	https    string
 	duration time.Duration
 	debug    bool
+	noAgent  bool
 }
 
 func newDemoCommand() *cobra.Command {
@@ -58,6 +59,7 @@ what to try in another terminal. Everything is removed at the end.`,
 	f.StringVar(&o.mqtt, "mqtt", "", "`address` for MQTT (default 127.0.0.1:18883, or a free port)")
 	f.StringVar(&o.https, "https", "", "`address` for HTTPS (default 127.0.0.1:18443, or a free port)")
 	f.DurationVar(&o.duration, "duration", 0, "end after this `time` (default: with Ctrl-C)")
+	f.BoolVar(&o.noAgent, "no-agent", false, "leave out the security agent of this machine")
 	f.BoolVar(&o.debug, "debug", false, "log every request and connection")
 	return cmd
 }
@@ -98,7 +100,7 @@ func runDemo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err 
 	defer stopFleet()
 	var fleetErr error
 	var fleetDone sync.WaitGroup
-	fleetDone.Go(func() { fleetErr = demoFleet(fleetCtx, o, data, hub.Endpoints(), stdout) })
+	fleetDone.Go(func() { fleetErr = demoFleet(fleetCtx, o, data, hub.Endpoints(), newLogger(logs, o.debug), stdout) })
 	fleetGone := make(chan struct{})
 	wg.Go(func() { fleetDone.Wait(); close(fleetGone) })
 	select {
@@ -128,7 +130,7 @@ func newDemoHub(ctx context.Context, o demoOptions, data string, log *slog.Logge
 }
 
 // demoFleet connects the fleet and tells what to try.
-func demoFleet(ctx context.Context, o demoOptions, data string, e app.Endpoints, stdout io.Writer) error {
+func demoFleet(ctx context.Context, o demoOptions, data string, e app.Endpoints, log *slog.Logger, stdout io.Writer) error {
 	flags := hubFlags{data: data}
 	c, err := flags.open()
 	if err != nil {
@@ -146,6 +148,14 @@ func demoFleet(ctx context.Context, o demoOptions, data string, e app.Endpoints,
 	slices.SortFunc(members, func(a, b enlisted) int { return strings.Compare(string(a.id), string(b.id)) })
 	members[0].orders = make(chan order)
 	fmt.Fprintln(stdout, readyLine(e))
+	if !o.noAgent {
+		stop, err := demoAgent(ctx, f, data, e, log, stdout)
+		if err != nil {
+			fmt.Fprintf(stdout, "The agent of this machine could not be started: %s\n", oneLine(describe(err)))
+		} else {
+			defer stop()
+		}
+	}
 	f.watch(ctx, members, stdout, false, func() {
 		s := demoAttack{hub: c, victim: members[0], w: stdout}
 		if err := s.show(ctx); err != nil && ctx.Err() == nil {
@@ -165,6 +175,7 @@ What to try next, in another terminal:
 
   tv security --data "$TVILLING"                                 the fleet's security at a glance
   tv security demo-00001 --data "$TVILLING"                      how a device stands, and why
+  tv security this-machine --data "$TVILLING"                    how this computer does, seen by its own agent
   tv alert list --data "$TVILLING"
   tv alert watch --data "$TVILLING"                              see alerts come, while another device is attacked:
   tv simulate attack --all --wait --data "$TVILLING"

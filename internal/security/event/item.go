@@ -98,6 +98,10 @@ type DroppedEventsStatistics struct {
 	Extra                          Details
 }
 
+// UrgentUnder4KB is the detail of MessageStatistics in which tvilling-agent tells
+// how many of the small messages carried events that were to be sent at once.
+const UrgentUnder4KB = "UrgentMessagesUnder4KB"
+
 // MessageStatistics tells what the agent sent.
 type MessageStatistics struct {
 	MessagesSent, MessagesUnder4KB, TotalFailed int64

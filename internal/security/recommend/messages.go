@@ -3,6 +3,7 @@ package recommend
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tvilling/tvilling/internal/security/agentconfig"
@@ -28,6 +29,16 @@ type unutilized struct {
 	Hours   int   `json:"hours"`
 }
 
+// urgentOf returns how many of the small messages carried urgent events.
+func urgentOf(s *event.MessageStatistics) int64 {
+	text, _ := s.Extra.Get(event.UrgentUnder4KB)
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return min(n, s.MessagesUnder4KB, s.MessagesSent, mostMessages)
+}
+
 // statistics counts the messages of a day (asc §8.1). Agents count from one
 // statistic to the next.
 func (a *Assessor) statistics(tx *ledger.Tx, d *ledger.Device, e *event.Event) error {
@@ -37,8 +48,11 @@ func (a *Assessor) statistics(tx *ledger.Tx, d *ledger.Device, e *event.Event) e
 		if !ok || s.MessagesSent < 0 || s.MessagesUnder4KB < 0 {
 			continue
 		}
-		sent := min(s.MessagesSent, mostMessages)
-		mem.add(statistic{e.Time.Unix(), sent, min(s.MessagesUnder4KB, sent)})
+		// Messages that were small because their events were to go at once are
+		// no sign of a poor configuration.
+		urgent := urgentOf(s)
+		sent := min(s.MessagesSent, mostMessages) - urgent
+		mem.add(statistic{e.Time.Unix(), sent, min(s.MessagesUnder4KB-urgent, sent)})
 	}
 	if len(mem.days) == 0 {
 		return nil
