@@ -59,35 +59,50 @@ func TestItems(t *testing.T) {
 		in   []event.Item // one each second
 		want []event.Item
 	}{
-		{"the same process, with its hash",
+		{
+			"the same process, with its hash",
 			[]event.Item{process("a", 5, hash, parent), process("a", 6, hash, parent)},
-			[]event.Item{&event.ProcessCreate{Executable: "/usr/bin/a", CommandLine: "a", UserID: "0", UserName: "root", Extra: with(hit(2, 0, 1), hash, parent)}}},
-		{"the program was replaced meanwhile",
+			[]event.Item{&event.ProcessCreate{Executable: "/usr/bin/a", CommandLine: "a", UserID: "0", UserName: "root", Extra: with(hit(2, 0, 1), hash, parent)}},
+		},
+		{
+			"the program was replaced meanwhile",
 			[]event.Item{process("a", 5, hash, parent), process("a", 6, other, parent), process("a", 7, hash, parent)},
-			[]event.Item{&event.ProcessCreate{Executable: "/usr/bin/a", CommandLine: "a", UserID: "0", UserName: "root", Extra: with(hit(3, 0, 2), parent)}}},
-		{"other arguments",
+			[]event.Item{&event.ProcessCreate{Executable: "/usr/bin/a", CommandLine: "a", UserID: "0", UserName: "root", Extra: with(hit(3, 0, 2), parent)}},
+		},
+		{
+			"other arguments",
 			[]event.Item{process("a", 5), process("a b", 5)},
 			[]event.Item{
 				&event.ProcessCreate{Executable: "/usr/bin/a", CommandLine: "a", UserID: "0", UserName: "root", Extra: hit(1, 0, 0)},
 				&event.ProcessCreate{Executable: "/usr/bin/a", CommandLine: "a b", UserID: "0", UserName: "root", Extra: hit(1, 1, 1)},
-			}},
+			},
+		},
 		{"ends", []event.Item{
 			&event.ProcessTerminate{Executable: "/bin/a", ProcessID: 1}, &event.ProcessTerminate{Executable: "/bin/a", ProcessID: 2}, &event.ProcessTerminate{Executable: "/bin/a", ProcessID: 2, ExitStatus: 137},
 		}, []event.Item{
 			&event.ProcessTerminate{Executable: "/bin/a", Extra: hit(2, 0, 1)}, &event.ProcessTerminate{Executable: "/bin/a", ExitStatus: 137, Extra: hit(1, 2, 2)},
 		}},
-		{"out: the local port is the source's", []event.Item{connection("Out", "50000", "443"), connection("Out", "50001", "443"), connection("Out", "50000", "80")},
+		{
+			"out: the local port is the source's",
+			[]event.Item{connection("Out", "50000", "443"), connection("Out", "50001", "443"), connection("Out", "50000", "80")},
 			[]event.Item{
 				&event.ConnectionCreate{Direction: "Out", LocalAddress: "10.0.0.5", RemoteAddress: "192.0.2.7", RemotePort: "443", Protocol: "tcp", Executable: "/usr/bin/a", CommandLine: "a", UserID: "0", Extra: hit(2, 0, 1)},
 				&event.ConnectionCreate{Direction: "Out", LocalAddress: "10.0.0.5", RemoteAddress: "192.0.2.7", RemotePort: "80", Protocol: "tcp", Executable: "/usr/bin/a", CommandLine: "a", UserID: "0", Extra: hit(1, 2, 2)},
-			}},
-		{"in: the remote port is the source's", []event.Item{connection("In", "22", "50000"), connection("In", "22", "50001")},
-			[]event.Item{&event.ConnectionCreate{Direction: "In", LocalAddress: "10.0.0.5", LocalPort: "22", RemoteAddress: "192.0.2.7", RemotePort: "*", Protocol: "tcp", Executable: "/usr/bin/a", CommandLine: "a", UserID: "0", Extra: hit(2, 0, 1)}}},
-		{"refused is not made", []event.Item{connection("Out", "1", "443"), connection("Out", "2", "443", refused)},
+			},
+		},
+		{
+			"in: the remote port is the source's",
+			[]event.Item{connection("In", "22", "50000"), connection("In", "22", "50001")},
+			[]event.Item{&event.ConnectionCreate{Direction: "In", LocalAddress: "10.0.0.5", LocalPort: "22", RemoteAddress: "192.0.2.7", RemotePort: "*", Protocol: "tcp", Executable: "/usr/bin/a", CommandLine: "a", UserID: "0", Extra: hit(2, 0, 1)}},
+		},
+		{
+			"refused is not made",
+			[]event.Item{connection("Out", "1", "443"), connection("Out", "2", "443", refused)},
 			[]event.Item{
 				&event.ConnectionCreate{Direction: "Out", LocalAddress: "10.0.0.5", RemoteAddress: "192.0.2.7", RemotePort: "443", Protocol: "tcp", Executable: "/usr/bin/a", CommandLine: "a", UserID: "0", Extra: hit(1, 0, 0)},
 				&event.ConnectionCreate{Direction: "Out", LocalAddress: "10.0.0.5", RemoteAddress: "192.0.2.7", RemotePort: "443", Protocol: "tcp", Executable: "/usr/bin/a", CommandLine: "a", UserID: "0", Extra: with(hit(1, 1, 1), refused)},
-			}},
+			},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := all(time.Hour)

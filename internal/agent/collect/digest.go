@@ -190,7 +190,7 @@ func (d *digests) read(ctx context.Context, j *digestJob, buf []byte) (string, e
 
 // finish tells the events that waited for a job, which is done or failed.
 func (d *digests) finish(j *digestJob, sum string, err error) {
-	j.file.Close() //nolint:errcheck,gosec // it was only read
+	j.file.Close()
 	d.mu.Lock()
 	if err == nil {
 		d.known.put(j.id, sum)

@@ -81,7 +81,7 @@ func NewProcesses(o ProcessOptions, to Sink) *Processes {
 		wait = func(ctx context.Context) error { return ctx.Err() }
 	}
 	p := &Processes{
-		proc: o.Proc, self: int32(os.Getpid()), names: o.Names, to: to, //nolint:gosec // a PID has 22 bits
+		proc: o.Proc, self: int32(os.Getpid()), names: o.Names, to: to,
 		digests: newDigests(to, wait), table: newRecent[int32, process](maxProcesses),
 	}
 	if p.proc == "" {
@@ -190,7 +190,7 @@ func (p *Processes) tell(h *kernel.Happening, it *event.ProcessCreate, g *progra
 		if p.digests.hold(id, f, held) {
 			return
 		}
-		f.Close() //nolint:errcheck,gosec // it was only read
+		f.Close()
 	}
 	p.to.Lost(event.ProcessCreateKind, 1, lostHash)
 	p.to.Observe(h.At, it)
@@ -257,7 +257,7 @@ func (p *Processes) scan() {
 	if err != nil {
 		return // what the kernel tells is enough
 	}
-	defer dir.Close() //nolint:errcheck // it was only read
+	defer dir.Close()
 	for {
 		names, err := dir.Readdirnames(256)
 		for _, name := range names {

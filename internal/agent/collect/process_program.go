@@ -70,7 +70,7 @@ func (g *program) take(f *os.File) {
 		return
 	}
 	if unix.Fstat(int(f.Fd()), &g.stat) != nil || g.stat.Mode&unix.S_IFMT != unix.S_IFREG {
-		f.Close() //nolint:errcheck,gosec // it was only read
+		f.Close()
 		return
 	}
 	g.file, g.known = f, true
@@ -78,7 +78,7 @@ func (g *program) take(f *os.File) {
 
 func (g *program) close() {
 	if g.file != nil {
-		g.file.Close() //nolint:errcheck,gosec // it was only read
+		g.file.Close()
 		g.file = nil
 	}
 }
@@ -97,7 +97,7 @@ func (g *program) opened() *os.File {
 	}
 	var st unix.Stat_t
 	if unix.Fstat(int(f.Fd()), &st) != nil || st.Dev != g.stat.Dev || st.Ino != g.stat.Ino || st.Size != g.stat.Size || st.Mtim != g.stat.Mtim {
-		f.Close() //nolint:errcheck,gosec // it was only read
+		f.Close()
 		return nil
 	}
 	return f
@@ -111,7 +111,7 @@ func openWithin(root, name string) *os.File {
 	if err != nil {
 		return nil
 	}
-	defer unix.Close(dir) //nolint:errcheck // it was only read
+	defer unix.Close(dir)
 	fd, err := unix.Openat2(dir, name, &unix.OpenHow{
 		Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,

@@ -141,22 +141,46 @@ func TestProcessCreate(t *testing.T) {
 			h    kernel.Happening
 			want event.ProcessCreate
 		}{
-			{"a program", kernel.Happening{PID: 10, ParentPID: 1, UID: 1000, HasUID: true, Path: []byte("/usr/bin/curl"), Args: args("curl", "-s", "a b")},
-				event.ProcessCreate{Executable: curl, CommandLine: "curl -s 'a b'", UserID: "1000", UserName: "pump", Extra: event.Details{parent, hashOf(elf + "curl")}}},
-			{"under another name", kernel.Happening{PID: 11, ParentPID: 1, UID: 7, HasUID: true, Path: []byte("/bin/sh"), Args: args("sh")},
-				event.ProcessCreate{Executable: sh, CommandLine: "sh", UserID: "7", Extra: event.Details{parent, hashOf(elf + "sh")}}},
-			{"a script", kernel.Happening{PID: 12, ParentPID: 1, HasUID: true, Path: []byte("/opt/script"), Args: args("/bin/sh", "/opt/script")},
-				event.ProcessCreate{Executable: sh, CommandLine: "/bin/sh /opt/script", UserID: "0", UserName: "root", Extra: event.Details{parent, hashOf(elf + "sh")}}},
-			{"one that runs another already", kernel.Happening{PID: 13, ParentPID: 1, HasUID: true, Path: []byte("/usr/bin/env"), Args: args("env", "curl")},
-				event.ProcessCreate{Executable: "/usr/bin/env", CommandLine: "env curl", UserID: "0", UserName: "root", Extra: event.Details{parent, hashOf(elf + "env")}}},
-			{"a process that is gone", kernel.Happening{PID: 77, ParentPID: 1, HasUID: true, Path: []byte("/bin/curl"), Args: args("curl"), ArgsCut: true},
-				event.ProcessCreate{Executable: "/bin/curl", CommandLine: "curl", UserID: "0", UserName: "root", Extra: event.Details{parent, {Name: "Cut", Value: "true"}, hashOf(elf + "curl")}}},
-			{"gone with its arguments", kernel.Happening{PID: 77, ParentPID: 1, HasUID: true, Path: []byte("./x"), Name: []byte("x"), ArgsMissing: true},
-				event.ProcessCreate{Executable: "./x", CommandLine: "./x", UserID: "0", UserName: "root", Extra: event.Details{parent, {Name: "ArgumentsMissing", Value: "true"}}}},
-			{"nothing but a name", kernel.Happening{PID: 78, Name: []byte("x\xff"), ArgsMissing: true},
-				event.ProcessCreate{Executable: "x\uFFFD", CommandLine: "x\uFFFD", Extra: event.Details{{Name: "ArgumentsMissing", Value: "true"}}}},
-			{"a file named so", kernel.Happening{PID: 14, ParentPID: 77, HasUID: true, Args: args("a")},
-				event.ProcessCreate{Executable: "/nowhere/gone (deleted)", CommandLine: "a", UserID: "0", UserName: "root", Extra: event.Details{{Name: "ParentExecutable", Value: "./x"}}}},
+			{
+				"a program",
+				kernel.Happening{PID: 10, ParentPID: 1, UID: 1000, HasUID: true, Path: []byte("/usr/bin/curl"), Args: args("curl", "-s", "a b")},
+				event.ProcessCreate{Executable: curl, CommandLine: "curl -s 'a b'", UserID: "1000", UserName: "pump", Extra: event.Details{parent, hashOf(elf + "curl")}},
+			},
+			{
+				"under another name",
+				kernel.Happening{PID: 11, ParentPID: 1, UID: 7, HasUID: true, Path: []byte("/bin/sh"), Args: args("sh")},
+				event.ProcessCreate{Executable: sh, CommandLine: "sh", UserID: "7", Extra: event.Details{parent, hashOf(elf + "sh")}},
+			},
+			{
+				"a script",
+				kernel.Happening{PID: 12, ParentPID: 1, HasUID: true, Path: []byte("/opt/script"), Args: args("/bin/sh", "/opt/script")},
+				event.ProcessCreate{Executable: sh, CommandLine: "/bin/sh /opt/script", UserID: "0", UserName: "root", Extra: event.Details{parent, hashOf(elf + "sh")}},
+			},
+			{
+				"one that runs another already",
+				kernel.Happening{PID: 13, ParentPID: 1, HasUID: true, Path: []byte("/usr/bin/env"), Args: args("env", "curl")},
+				event.ProcessCreate{Executable: "/usr/bin/env", CommandLine: "env curl", UserID: "0", UserName: "root", Extra: event.Details{parent, hashOf(elf + "env")}},
+			},
+			{
+				"a process that is gone",
+				kernel.Happening{PID: 77, ParentPID: 1, HasUID: true, Path: []byte("/bin/curl"), Args: args("curl"), ArgsCut: true},
+				event.ProcessCreate{Executable: "/bin/curl", CommandLine: "curl", UserID: "0", UserName: "root", Extra: event.Details{parent, {Name: "Cut", Value: "true"}, hashOf(elf + "curl")}},
+			},
+			{
+				"gone with its arguments",
+				kernel.Happening{PID: 77, ParentPID: 1, HasUID: true, Path: []byte("./x"), Name: []byte("x"), ArgsMissing: true},
+				event.ProcessCreate{Executable: "./x", CommandLine: "./x", UserID: "0", UserName: "root", Extra: event.Details{parent, {Name: "ArgumentsMissing", Value: "true"}}},
+			},
+			{
+				"nothing but a name",
+				kernel.Happening{PID: 78, Name: []byte("x\xff"), ArgsMissing: true},
+				event.ProcessCreate{Executable: "x\uFFFD", CommandLine: "x\uFFFD", Extra: event.Details{{Name: "ArgumentsMissing", Value: "true"}}},
+			},
+			{
+				"a file named so",
+				kernel.Happening{PID: 14, ParentPID: 77, HasUID: true, Args: args("a")},
+				event.ProcessCreate{Executable: "/nowhere/gone (deleted)", CommandLine: "a", UserID: "0", UserName: "root", Extra: event.Details{{Name: "ParentExecutable", Value: "./x"}}},
+			},
 		} {
 			c.h.Kind = kernel.Exec
 			c.h.At = time.Unix(1, 0)
@@ -174,8 +198,8 @@ func TestProcessCreate(t *testing.T) {
 		// What is not hashed is told without a hash; nothing is told of the agent.
 		p.SetHash(false)
 		p.Handle(&kernel.Happening{Kind: kernel.Exec, PID: 10, Args: args("curl")})
-		p.Handle(&kernel.Happening{Kind: kernel.Exec, PID: int32(os.Getpid()), Path: []byte(env), Args: args("agent")})                                                                                                    //nolint:gosec // as in the product
-		want := &event.ProcessCreate{Executable: curl, CommandLine: "curl", ProcessID: 10, ParentProcessID: 1, UserID: fmt.Sprint(os.Getuid()), UserName: users().Name(uint32(os.Getuid())), Extra: event.Details{parent}} //nolint:gosec // not negative
+		p.Handle(&kernel.Happening{Kind: kernel.Exec, PID: int32(os.Getpid()), Path: []byte(env), Args: args("agent")})
+		want := &event.ProcessCreate{Executable: curl, CommandLine: "curl", ProcessID: 10, ParentProcessID: 1, UserID: fmt.Sprint(os.Getuid()), UserName: users().Name(uint32(os.Getuid())), Extra: event.Details{parent}}
 		if d := cmp.Diff([]event.Item{want}, to.take()); d != "" {
 			t.Error(d)
 		}
@@ -199,7 +223,7 @@ func TestProcessTerminate(t *testing.T) {
 		{Kind: kernel.Exit, PID: 12},
 		{Kind: kernel.Exit, PID: 2},
 		{Kind: kernel.Exit, PID: 99, Name: []byte("unknown")},
-		{Kind: kernel.Exit, PID: int32(os.Getpid()), Name: []byte("agent")}, //nolint:gosec // as in the product
+		{Kind: kernel.Exit, PID: int32(os.Getpid()), Name: []byte("agent")},
 		{Kind: kernel.Exit, PID: 10, Name: []byte("again")},
 	} {
 		p.Handle(&h)
@@ -276,7 +300,7 @@ func TestHashesWait(t *testing.T) {
 						dir.start(100+i, dir.file(name, elf+name))
 					}
 					for i := range c.n {
-						p.Handle(&kernel.Happening{Kind: kernel.Exec, PID: int32(100 + i), HasUID: true, Args: args("x"), At: time.Unix(int64(i), 0)}) //nolint:gosec // small
+						p.Handle(&kernel.Happening{Kind: kernel.Exec, PID: int32(100 + i), HasUID: true, Args: args("x"), At: time.Unix(int64(i), 0)})
 					}
 					synctest.Wait()
 					at := len(to.items)
@@ -368,7 +392,7 @@ func TestProcessHere(t *testing.T) {
 		t.Skip("no /bin/sleep:", err)
 	}
 	path := filepath.Join(t.TempDir(), "my sleep")
-	if err := os.WriteFile(path, sleep, 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(path, sleep, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	child, err := os.StartProcess(path, []string{"sleep", "60"}, &os.ProcAttr{})
@@ -384,7 +408,7 @@ func TestProcessHere(t *testing.T) {
 	}
 	var to seen
 	p := collect.NewProcesses(collect.ProcessOptions{Names: collect.NewNames(os.DirFS("/"))}, &to)
-	p.Handle(&kernel.Happening{Kind: kernel.Exec, PID: int32(child.Pid), ParentPID: int32(os.Getpid()), HasUID: true, Path: []byte(path), Args: args("sleep", "60")}) //nolint:gosec // PIDs
+	p.Handle(&kernel.Happening{Kind: kernel.Exec, PID: int32(child.Pid), ParentPID: int32(os.Getpid()), HasUID: true, Path: []byte(path), Args: args("sleep", "60")})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { p.Run(ctx); close(done) }()
@@ -415,7 +439,7 @@ func BenchmarkProcesses(b *testing.B) {
 	done := make(chan struct{})
 	go func() { p.Run(ctx); close(done) }()
 	defer func() { cancel(); <-done }()
-	pid := int32(os.Getppid()) //nolint:gosec // a PID
+	pid := int32(os.Getppid())
 	exec := kernel.Happening{Kind: kernel.Exec, PID: pid, ParentPID: 1, HasUID: true, Path: []byte("/usr/bin/go"), Args: args("go", "test", "-run", "x y", "./...")}
 	b.Run("exec", func(b *testing.B) {
 		b.ReportAllocs()

@@ -155,7 +155,7 @@ func accountFile(root fs.FS, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxAccountFile+1))
 	switch {
 	case err != nil:

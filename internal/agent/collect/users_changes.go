@@ -25,11 +25,11 @@ func UsersChanges(ctx context.Context, etc string, notify func()) error {
 		return fmt.Errorf("changes of users: open inotify: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "inotify")
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	if _, err := unix.InotifyAddWatch(fd, etc, unix.IN_MOVED_TO|unix.IN_CLOSE_WRITE|unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_ONLYDIR); err != nil {
 		return fmt.Errorf("changes of users: watch %s: %w", etc, err)
 	}
-	stop := context.AfterFunc(ctx, func() { f.Close() }) //nolint:errcheck // as above
+	stop := context.AfterFunc(ctx, func() { f.Close() })
 	defer stop()
 	buf := make([]byte, 4<<10) // more than the longest record
 	for {

@@ -16,7 +16,7 @@ func record(mask uint32, name string) []byte {
 	b := make([]byte, unix.SizeofInotifyEvent, 64)
 	binary.NativeEndian.PutUint32(b[4:], mask)
 	padded := append([]byte(name), make([]byte, 16-len(name)%16)...)
-	binary.NativeEndian.PutUint32(b[12:], uint32(len(padded))) //nolint:gosec // short
+	binary.NativeEndian.PutUint32(b[12:], uint32(len(padded)))
 	return append(b, padded...)
 }
 

@@ -62,12 +62,12 @@ func TestUsersHere(t *testing.T) {
 	}
 	for _, it := range items {
 		u := it.(*event.LocalUsers)
-		out, err := exec.CommandContext(t.Context(), id, "-G", u.UserName).Output() //nolint:gosec // names of this machine
+		out, err := exec.CommandContext(t.Context(), id, "-G", u.UserName).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
 		groups := map[string]bool{}
-		for _, g := range strings.Fields(string(out)) {
+		for g := range strings.FieldsSeq(string(out)) {
 			groups[g] = true
 		}
 		ids := strings.Split(u.GroupIDs, ";")
