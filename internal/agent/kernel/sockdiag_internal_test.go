@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -204,11 +205,12 @@ func newFakeNet(t *testing.T) fakeNet {
 // tcp are the lines of net/tcp: ends as they are there, state, inode.
 func (f fakeNet) tcp(lines ...[3]string) {
 	f.t.Helper()
-	text := "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	var text strings.Builder
+	text.WriteString("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n")
 	for i, l := range lines {
-		text += fmt.Sprintf("%4d: %s %s 00000000:00000000 00:00000000 00000000  1000        0 %s 1 0000000000000000 100 0 0 10 0\n", i, l[0], l[1], l[2])
+		fmt.Fprintf(&text, "%4d: %s %s 00000000:00000000 00:00000000 00000000  1000        0 %s 1 0000000000000000 100 0 0 10 0\n", i, l[0], l[1], l[2])
 	}
-	if err := os.WriteFile(filepath.Join(f.dir, "net", "tcp"), []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(f.dir, "net", "tcp"), []byte(text.String()), 0o644); err != nil {
 		f.t.Fatal(err)
 	}
 }
