@@ -396,6 +396,27 @@ func TestUnutilizedMessages(t *testing.T) {
 	b.details(recommend.AgentSendsUnutilized, `{"messagesSent":10,"messagesUnder4KB":4,"percent":40,"hours":24}`)
 }
 
+// TestUrgentMessages holds that messages that were small because their events
+// were to go at once do not count.
+func TestUrgentMessages(t *testing.T) {
+	b, at := newBench(t), time.Now()
+	b.configuration(`{}`, "")
+	urgent := func(sent, small int64, text string) event.Item {
+		return &event.MessageStatistics{MessagesSent: sent, MessagesUnder4KB: small, Extra: event.Details{{Name: event.UrgentUnder4KB, Value: text}}}
+	}
+	b.send(event.MessageStatisticsKind, at, urgent(100, 60, "55")) // 5 of 45
+	b.active(recommend.AgentSendsUnutilized, true)
+	b.details(recommend.AgentSendsUnutilized, `{"messagesSent":45,"messagesUnder4KB":5,"percent":11,"hours":24}`)
+	b.send(event.MessageStatisticsKind, at.Add(time.Hour), urgent(100, 60, "60"))
+	b.active(recommend.AgentSendsUnutilized, false)
+	for _, text := range []string{"-60", "many", "9999999999999999999999"} {
+		b.send(event.MessageStatisticsKind, at.Add(30*time.Hour), urgent(100, 60, text))
+		b.active(recommend.AgentSendsUnutilized, true)
+		b.send(event.MessageStatisticsKind, at.Add(60*time.Hour), urgent(100, 60, "60"))
+		at = at.Add(60 * time.Hour)
+	}
+}
+
 // TestStatisticsOfAnotherConfiguration holds that what was sent before the
 // configuration was changed does not count against it.
 func TestStatisticsOfAnotherConfiguration(t *testing.T) {
