@@ -79,6 +79,9 @@ var wordingCases = []wording{
 	{"dropbear", "PAM password auth succeeded for 'pi' from 192.0.2.1:4022", "PAM:authentication", "pi", "192.0.2.1", "4022", "Success", execDropbear, sortPlain},
 	{"dropbear", "Pubkey auth succeeded for 'root' with ssh-ed25519 key SHA256:abc from 192.0.2.1:4022", "ssh:publickey", "root", "192.0.2.1", "4022", "Success", execDropbear, sortPlain},
 	{"dropbear", "Auth succeeded with blank password for 'root' from 192.0.2.1:4022", "ssh:password", "root", "192.0.2.1", "4022", "Success", execDropbear, sortPlain},
+	{"dropbear", "Too-long password attempt for 'pi' from 192.0.2.1:4022", "ssh:password", "pi", "192.0.2.1", "4022", "Fail", execDropbear, sortPlain},
+	{"dropbear", "Login attempt with wrong user bob from 192.0.2.1:4022", "ssh:password", "bob", "192.0.2.1", "4022", "Fail", execDropbear, sortPlain},
+	{"dropbear", "Pubkey auth succeeded for 'root' with ssh-rsa key SHA256:abc from 192.0.2.1:4022, extra auth required", "", "", "", "", "", "", 0},
 	{"dropbear", "Child connection from 192.0.2.1:4022", "", "", "", "", "", "", 0},
 	{"dropbear", "Exit before auth from <192.0.2.1:4022>: (user 'root', 3 fails): Exited normally", "", "", "", "", "", "", 0},
 	// login: util-linux, shadow, BusyBox

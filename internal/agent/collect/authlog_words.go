@@ -90,6 +90,7 @@ func readDropbear(message string) (sighting, bool) {
 		{"Bad password attempt for ", "ssh:password", resultFail},
 		{"Bad PAM password attempt for ", "PAM:authentication", resultFail},
 		{"bad PAM password attempt for ", "PAM:authentication", resultFail},
+		{"Too-long password attempt for ", "ssh:password", resultFail},
 		{"Login attempt for nonexistent user", "ssh:password", resultFail},
 		{"Login attempt with wrong user", "ssh:password", resultFail},
 		{"Password auth succeeded for ", "ssh:password", resultSuccess},
@@ -102,7 +103,7 @@ func readDropbear(message string) (sighting, bool) {
 			continue
 		}
 		i := strings.LastIndex(rest, " from ")
-		if i < 0 {
+		if i < 0 || strings.HasSuffix(rest, ", extra auth required") { // that is no login yet
 			return sighting{}, false
 		}
 		who, from := rest[:i], rest[i+len(" from "):]

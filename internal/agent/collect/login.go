@@ -50,6 +50,7 @@ type Logins struct {
 	journals map[string]*journalFollower
 	saved    *checkpoint
 	running  bool
+	begun    time.Time
 	audit    bool
 	trouble  map[string]error // what is there and cannot be read, by path
 	buf      []byte
@@ -192,7 +193,7 @@ func (l *Logins) begin(n *notifier, to Sink) (again bool) {
 		to.Observe(s.at, &item)
 	})
 	l.buf = make([]byte, tailBuffer)
-	l.running = true
+	l.running, l.begun = true, time.Now()
 	return l.discover(true)
 }
 

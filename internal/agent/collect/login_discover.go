@@ -53,22 +53,27 @@ func (l *Logins) discover(first bool) (again bool) {
 	return again
 }
 
+// watch notes whether something is watched.
 func (l *Logins) watch(err error, path string) {
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.trouble[path] = err
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		delete(l.trouble, path)
+		return
 	}
+	l.trouble[path] = err
 }
 
 // follow begins to follow a file, or goes over to the one that took its place.
 func (l *Logins) follow(name string, first bool, format tailFormat) (again bool) {
 	path := l.in(name)
+	// What could not be read before has old things in it.
+	fresh := !first && l.trouble[path] == nil
 	l.watch(l.notify.file(path), path)
 	if t := l.tails[path]; t != nil {
 		_, err := t.rotated()
 		return err != nil
 	}
 	t := &tail{path: path, format: format}
-	err := t.open(!first)
+	err := t.open(fresh)
 	if p, ok := l.saved.Files[path]; ok && first && err == nil {
 		err = t.resume(p)
 	}
@@ -122,7 +127,9 @@ func (l *Logins) followJournal(folder string, first bool) (again bool) {
 			l.trouble[path] = err
 			return true // it is being made
 		}
-		delete(l.trouble, path)
+		if delete(l.trouble, path); j.file == nil {
+			l.trouble[path] = errJournal
+		}
 		return false
 	}
 	j := &journalFollower{folder: folder, tell: l.tell, lost: func(n uint64, why string) { l.to.Lost(event.LoginKind, n, why) }}
@@ -134,8 +141,9 @@ func (l *Logins) followJournal(folder string, first bool) (again bool) {
 		}
 		p = j.position
 	} else if !first {
-		// What journald moved here from another folder was read there.
-		newest := journalPosition{}
+		// What is older is not told, and what journald moved here from another
+		// folder was read there.
+		newest := journalPosition{Micros: l.begun.UnixMicro()}
 		for _, other := range l.journals {
 			if other.position.Micros > newest.Micros {
 				newest.Micros = other.position.Micros
