@@ -153,8 +153,7 @@ func foreign() []Foreign {
 	return []Foreign{
 		{Module: "github.com/goccy/go-yaml", In: []string{"internal/rulefile"}, Why: "the YAML of detection rules"},
 		{Module: "github.com/pelletier/go-toml/v2", In: []string{"internal/config", "internal/agent/identity", "internal/agent/baseline"}, Why: "configuration files, and the checks of the baseline"},
-		{Module: "github.com/cilium/ebpf", In: []string{"internal/agent/kernel"}, Why: "loads eBPF programs and reads what they tell, without cgo"},
-		{Module: "github.com/mdlayher/netlink", In: []string{"internal/agent/kernel", "internal/agent/collect"}, Why: "the proc connector, socket diagnosis, the audit feed"},
+		{Module: "github.com/cilium/ebpf", In: []string{"internal/agent/kernel"}, Why: "the instructions of eBPF programs, assembled without a compiler"},
 		{Module: "golang.org/x/sys", In: []string{"internal/agent/..."}, Why: "system calls and constants of Linux"},
 		{Module: "github.com/spf13/cobra", In: []string{"cmd/tvilling"}, Why: "commands, help, completion"},
 		{Module: "github.com/prometheus/client_golang", In: []string{"internal/app"}, Why: "metrics"},

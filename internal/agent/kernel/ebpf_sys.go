@@ -36,9 +36,10 @@ func makeMap(kind, keySize, valueSize, entries, flags uint32) (int, error) {
 	})
 }
 
-// gpl is the licence that the programs say they are under. The kernel lets no
-// other read its memory.
-var gpl = []byte("GPL\x00")
+// gpl is the licence that the programs say they are under: the kernel lets only
+// those read its memory that may be used under the GPL. The code of this package
+// that writes them may be, besides under the licence of the repository.
+var gpl = []byte("Dual MIT/GPL\x00")
 
 // loadProgram loads a program for a raw tracepoint. log is the verifier's, of a
 // program that it refused.
