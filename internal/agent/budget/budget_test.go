@@ -80,7 +80,7 @@ func TestWaitIsBounded(t *testing.T) {
 			t.Errorf("waited %v, want 10s", d)
 		}
 		// The debt is bounded, too: the share of a minute.
-		time.Sleep(50*time.Second + time.Millisecond)
+		<-time.After(50*time.Second + time.Millisecond)
 		if b.Busy() {
 			t.Error("busy a minute after an hour of work")
 		}
@@ -109,14 +109,14 @@ func TestUseOfCPU(t *testing.T) {
 			t.Errorf("used %+v at the start", u)
 		}
 		for range 30 { // 2 % for five minutes
-			time.Sleep(10 * time.Second)
+			<-time.After(10 * time.Second)
 			w.used += 200 * time.Millisecond
 			b.Check()
 		}
 		if u := b.Use(); u.CPUPercent != 2 || u.CPUSeconds != 6 {
 			t.Errorf("used %+v, want 2 %% and 6 s", u)
 		}
-		time.Sleep(30 * time.Second) // then nothing for half a minute
+		<-time.After(30 * time.Second) // then nothing for half a minute
 		if u := b.Use(); u.CPUPercent != 1 || u.CPUSeconds != 6 {
 			t.Errorf("used %+v, want 1 %% and 6 s", u)
 		}
@@ -126,7 +126,7 @@ func TestUseOfCPU(t *testing.T) {
 func TestBytesOfADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // it begins at midnight of UTC, 2000
-		time.Sleep(25 * 365 * 24 * time.Hour)
+		<-time.After(25 * 365 * 24 * time.Hour)
 		date := time.Now().UTC().Format(time.DateOnly)
 		b := budget.New(budget.Options{Embedded: true, Limits: budget.Limits{BytesPerDay: 1000}, Day: budget.Day{Date: date, Bytes: 700}})
 		check := func(left int64, low, high bool) {
@@ -155,9 +155,9 @@ func TestBytesOfADay(t *testing.T) {
 		if u := b.Use(); u.Sheds.Bytes != 1 || u.BytesToday != 1000 {
 			t.Errorf("use is %+v", u)
 		}
-		time.Sleep(24*time.Hour - time.Nanosecond)
+		<-time.After(24*time.Hour - time.Nanosecond)
 		check(0, false, false)
-		time.Sleep(time.Nanosecond)
+		<-time.After(time.Nanosecond)
 		check(1000, true, true)
 		b.Set(budget.Limits{})
 		b.Charge(5000)

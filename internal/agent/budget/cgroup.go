@@ -30,7 +30,7 @@ func enforce(root string, l Limits) string {
 	if err != nil {
 		return "the agent itself: " + err.Error()
 	}
-	defer dir.Close() //nolint:errcheck // nothing is written
+	defer dir.Close()
 	group, err := ownCgroup(dir)
 	if err != nil {
 		return "the agent itself: " + err.Error()
@@ -172,7 +172,7 @@ func readIn(dir *os.Root, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it names the file
 	}
-	defer f.Close() //nolint:errcheck // nothing is written
+	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, fileLimit))
 }
 

@@ -181,6 +181,6 @@ func readFile(root, name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", root, err)
 	}
-	defer dir.Close() //nolint:errcheck // nothing is written
+	defer dir.Close()
 	return readIn(dir, name)
 }

@@ -117,7 +117,7 @@ func (c *connector) listen() error {
 				continue // an event, or the answer to somebody else
 			}
 			if m.status != 0 {
-				return fmt.Errorf("listen: %w", unix.Errno(m.status)) //nolint:unconvert // Errno is no int32
+				return fmt.Errorf("listen: %w", unix.Errno(m.status))
 			}
 			if err := c.file.SetReadDeadline(time.Time{}); err != nil {
 				return fmt.Errorf("listen: %w", err)

@@ -97,7 +97,7 @@ func newReceiver() *receiver {
 		r.parts[i].SetLen(cnBytes)
 		r.heads[i].Iov = &r.parts[i]
 		r.heads[i].SetIovlen(1)
-		r.heads[i].Name = (*byte)(unsafe.Pointer(&r.from[i]))
+		r.heads[i].Name = (*byte)(unsafe.Pointer(&r.from[i])) //nolint:gosec // recvmmsg(2) wants bytes
 	}
 	return r
 }

@@ -189,7 +189,7 @@ func TestPollingLooksOnlyWhenSomethingStarted(t *testing.T) {
 		go func() { done <- p.Run(ctx, r.take, r.miss) }()
 		at := func(after time.Duration, want uint32) {
 			t.Helper()
-			time.Sleep(after)
+			<-time.After(after)
 			synctest.Wait()
 			if p.round != want {
 				t.Errorf("%d scans, want %d", p.round, want)

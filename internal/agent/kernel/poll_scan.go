@@ -146,7 +146,7 @@ func (p *procDir) readForks() (uint64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	defer unix.Close(fd) //nolint:errcheck,gosec // nothing is written
+	defer unix.Close(fd)
 	// The line before it has a number for each interrupt, and is long.
 	kept := 0
 	for {

@@ -139,7 +139,7 @@ func openProc(path string) (*procDir, error) {
 	return &procDir{fd: fd, buf: make([]byte, procBuffer)}, nil
 }
 
-func (p *procDir) close() { unix.Close(p.fd) } //nolint:errcheck,gosec // nothing is written
+func (p *procDir) close() { unix.Close(p.fd) }
 
 // path is the name of a file of a process, valid until the next call.
 func (p *procDir) path(pid int32, file string) string {
@@ -158,7 +158,7 @@ func (p *procDir) readFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd) //nolint:errcheck,gosec // nothing is written
+	defer unix.Close(fd)
 	n := 0
 	for n < len(p.buf) {
 		m, err := readFD(fd, p.buf[n:])
@@ -190,7 +190,7 @@ func (p *procDir) pids(yield func(int32) bool) error {
 	if err != nil {
 		return fmt.Errorf("list processes: %w", err)
 	}
-	defer unix.Close(fd) //nolint:errcheck,gosec // nothing is written
+	defer unix.Close(fd)
 	err = listDir(fd, make([]byte, procBuffer), func(name []byte) bool {
 		pid, ok := parsePID(name)
 		return !ok || yield(pid)

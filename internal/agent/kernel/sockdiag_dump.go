@@ -82,7 +82,7 @@ func openDiag() (*diagDumper, error) {
 	return &diagDumper{fd: fd, buf: make([]byte, diagBuffer)}, nil
 }
 
-func (d *diagDumper) close() { unix.Close(d.fd) } //nolint:errcheck,gosec // nothing is written
+func (d *diagDumper) close() { unix.Close(d.fd) }
 
 func (d *diagDumper) dump(t *socketTable, yield func(*Socket)) (whole bool, err error) {
 	d.seq++

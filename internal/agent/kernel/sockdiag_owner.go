@@ -34,7 +34,7 @@ func (p *procDir) readNet(file string, yield func(*Socket) bool) error {
 	if err != nil {
 		return fmt.Errorf("read sockets of %s: %w", file, err)
 	}
-	defer unix.Close(fd) //nolint:errcheck,gosec // nothing is written
+	defer unix.Close(fd)
 	buf := make([]byte, netBuffer)
 	kept := 0
 	var first error
@@ -161,7 +161,7 @@ func (f *ownerFinder) lookInto(pid int32, inodes map[uint64]int32) (found int, e
 	if err != nil {
 		return 0, err
 	}
-	defer unix.Close(fd) //nolint:errcheck,gosec // nothing is written
+	defer unix.Close(fd)
 	var link [64]byte
 	err = listDir(fd, f.buf, func(name []byte) bool {
 		n, errno := readlinkat(fd, name, link[:])
