@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/tvilling/tvilling/internal/agent/budget"
@@ -18,10 +20,11 @@ import (
 // Once takes every snapshot of this device once and returns them as a security
 // message. What could not be taken is told as errors beside it.
 func Once(ctx context.Context, c identity.Config, version string) (body []byte, problems []error) {
-	id, err := c.LoadAgentID()
-	if err != nil {
-		// Without a folder to keep it in, this message has an id of its own.
-		problems = append(problems, fmt.Errorf("the message has an agent id of its own: %w", err))
+	id := newID() // nothing is written here, so the message has an id of its own
+	if _, err := os.Stat(filepath.Join(c.StateDirectory, "agent-id")); err == nil {
+		if id, err = c.LoadAgentID(); err != nil {
+			problems = append(problems, err)
+		}
 	}
 	s := settings.Default(settings.ASC)
 	in := &intake{settings: &s}
