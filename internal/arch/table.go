@@ -175,6 +175,8 @@ func bans() []Ban {
 		{In: core, Std: []string{"html/...", "text/template/..."}, Why: "the core renders nothing"},
 		{In: core, Std: []string{"os/exec", "plugin"}, Why: "the core starts no programs"},
 		{In: core, Std: []string{"log"}, Why: "the core logs through the slog.Logger it is given"},
+		{In: []string{"internal/agent/..."}, Std: []string{"os/exec", "plugin"}, Why: "the agent starts no programs"},
+		{In: []string{"internal/agent/..."}, Std: []string{"net/http/...", "net/rpc/...", "html/...", "text/template/..."}, Why: "the agent is small: an HTTP stack alone is 1.2 MB"},
 		{In: []string{"internal/gateway/mqtt/packet", "internal/hub/twin/doc"}, Std: []string{"net/...", "os/...", "log/..."}, Why: "codecs are pure: bytes in, values out"},
 	}
 }

@@ -105,8 +105,8 @@ func (c *Config) keyIn(a answer, p proof) (string, error) {
 func (c *Config) refused(a answer, p proof, now time.Time) error {
 	cause := errors.New(hubMessage(a))
 	subject := c.ID().String()
-	switch {
-	case a.status == 401 || a.status == 403:
+	switch a.status {
+	case 401, 403:
 		text := "The hub refuses the device's " + p.kind() + " (" + p.file + "). Check it, and device-id."
 		if p.token != "" {
 			text = "The hub refuses the device's token (" + p.file + "): tokens end, or the device's key was replaced. Enrol the device anew with the hub's enroll-command."
@@ -117,7 +117,7 @@ func (c *Config) refused(a answer, p proof, now time.Time) error {
 			text += ClockHint(now)
 		}
 		return problem(tvilling.Unauthorized, "Authentication", "Unauthorized", subject, text, cause)
-	case a.status == 404:
+	case 404:
 		return problem(tvilling.ModuleNotFound, "Authentication", "Not Found", subject,
 			"The hub has no such module. Create it there: tvilling module create "+subject+" (on an Azure hub: az iot hub module-identity create).", cause)
 	}

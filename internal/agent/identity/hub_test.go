@@ -145,6 +145,14 @@ func TestRefusals(t *testing.T) {
 	if tvilling.CodeOf(err) != tvilling.Unauthorized || !strings.Contains(err.Error(), "ca-file") {
 		t.Errorf("an authority that is not trusted: %v", err)
 	}
+	// A gateway is connected to, by a name that is in its certificate; the hub's is
+	// that of the token.
+	gateway := c
+	gateway.GatewayHostName, gateway.DeviceKeyFile = "127.0.0.1", secret(t, deviceKey)
+	cred, err := credential(t, gateway)
+	if err != nil || cred.Addr != "127.0.0.1:"+strconv.Itoa(c.MQTTPort) || cred.HostName != "localhost" || cred.TLS.ServerName != "127.0.0.1" {
+		t.Errorf("over a gateway: %v, %v", cred, err)
+	}
 	gone := c
 	gone.DeviceKeyFile = secret(t, deviceKey)
 	h.Stop()

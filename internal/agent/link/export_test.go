@@ -8,3 +8,6 @@ const MaxSection = maxSection
 
 // MaxDepth is maxDepth for tests.
 const MaxDepth = maxDepth
+
+// PauseForNetwork is pauseForNetwork for tests.
+var PauseForNetwork = pauseForNetwork

@@ -143,9 +143,10 @@ func (f *fake) answer(frame packet.Frame) []byte {
 		return nil
 	case packet.PUBLISH:
 		return f.publish(frame)
+	default:
+		f.t.Errorf("the hub gets %v", frame.Type)
+		return nil
 	}
-	f.t.Errorf("the hub gets %v", frame.Type)
-	return nil
 }
 
 func (f *fake) publish(frame packet.Frame) []byte {

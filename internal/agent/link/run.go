@@ -72,7 +72,11 @@ func (l *Link) Run(ctx context.Context) {
 		l.lost(err)
 		wait = nextWait(wait)
 		l.opt.Logger.InfoContext(ctx, "there is no connection to the hub", "error", err, "again", wait.Truncate(time.Millisecond))
-		if !pause(ctx, wait) {
+		sleep := pauseForNetwork
+		if l.opt.Dial != nil {
+			sleep = pause // the kernel's routes need not be those of the network
+		}
+		if !sleep(ctx, wait) {
 			return
 		}
 	}
