@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -107,13 +108,14 @@ func New(o Options) (*Agent, error) {
 	if a.spool, err = spool.Open(spool.Options{Dir: filepath.Join(state, "spool"), MaxBytes: a.conf.current.MaxCache}); err != nil {
 		return nil, err
 	}
+	initial := a.conf.current // the parts read theirs without this one's lock
 	a.in = &intake{
-		spool: a.spool, groups: aggregate.New(), lost: make(map[loss]uint64), settings: &a.conf.current,
+		spool: a.spool, groups: aggregate.New(), lost: make(map[loss]uint64), settings: &initial,
 		changed: func() { kick(a.changed) },
 	}
 	handler.sink.observe = a.in.Observe
 	a.sender = &sender{
-		spool: a.spool, settings: &a.conf.current, wake: make(chan struct{}, 1), log: a.log,
+		spool: a.spool, settings: &initial, wake: make(chan struct{}, 1), log: a.log,
 		connected: a.connected, mayTry: a.budget.MayTry,
 		message: func(dst []byte, b spool.Batch) []byte { return b.AppendMessage(dst, o.Version, a.agentID) },
 	}
@@ -286,6 +288,10 @@ func (a *Agent) settings() settings.Settings {
 // configure takes a desired section, and does what it asks for.
 func (a *Agent) configure(ctx context.Context, section []byte) {
 	a.mu.Lock()
+	if a.configured && bytes.Equal(section, a.conf.section) {
+		a.mu.Unlock()
+		return // a new connection tells it again
+	}
 	if v := versionOf(section); v < a.conf.version {
 		a.anew = true // the module was deleted and made again
 	}
