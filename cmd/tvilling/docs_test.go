@@ -169,11 +169,11 @@ func TestDocumentedCommandsRun(t *testing.T) {
 		name, _, _ := strings.Cut(l.where, ":")
 		byFile[name] = append(byFile[name], l)
 	}
-	for _, name := range []string{"README.md", "docs/security-module.md", "docs/operations.md"} {
+	for _, name := range []string{"README.md", "docs/security-module.md", "docs/operations.md", "docs/agent.md", "docs/agent-configuration.md"} {
 		t.Run(name, func(t *testing.T) {
 			hub := apptest.Start(t, nil)
 			// What the texts take as given when they do not make it themselves.
-			if name == "docs/operations.md" {
+			if name == "docs/operations.md" || name == "docs/agent-configuration.md" {
 				mustRun(t, line{"set-up", "tvilling device create thermometer-1", true}, hub.Data)
 			}
 			ran := 0

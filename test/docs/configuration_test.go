@@ -28,7 +28,7 @@ func TestConfiguration(t *testing.T) {
 	if d := cmp.Diff(of(app.DefaultOptions()), of(o)); d != "" {
 		t.Errorf("docs/operations.md shows other defaults (-code +document):\n%s", d)
 	}
-	for behind, path := range map[string]string{"## Configuration": siem, "## Indicator lists": document} {
+	for behind, path := range map[string]string{"## Configuration": siem, "## Indicator lists": document, "### With one line": agentDocument} {
 		if _, err := config.Parse([]byte(block(t, path, behind, "toml"))); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}

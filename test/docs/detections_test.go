@@ -58,8 +58,8 @@ func TestDetections(t *testing.T) {
 			strings.Join(eventsOf(t, v.Info), ", "), or(strings.Join(v.Techniques, ", "), "–"), m.seen.recalled(), m.unseen.recalled(), m.seen.mistaken(), m.unseen.mistaken(), m.precision(), m.recall())
 		section(t, &sections, v)
 	}
-	generated(t, "table", table.String())
-	generated(t, "catalogue", sections.String())
+	generated(t, document, "table", table.String())
+	generated(t, document, "catalogue", sections.String())
 }
 
 // section writes what there is to know of one detection.
@@ -98,10 +98,10 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d minutes", d/time.Minute)
 }
 
-// generated compares a part of the document with what it should be, or writes it.
-func generated(t *testing.T, part, want string) {
+// generated compares a part of a document with what it should be, or writes it.
+func generated(t *testing.T, path, part, want string) {
 	t.Helper()
-	text, err := os.ReadFile(document)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func generated(t *testing.T, part, want string) {
 	before, rest, ok := strings.Cut(string(text), begin)
 	got, after, also := strings.Cut(rest, end)
 	if !ok || !also {
-		t.Fatalf("%s has no part %q", document, part)
+		t.Fatalf("%s has no part %q", path, part)
 	}
 	want = strings.TrimRight(want, "\n") + "\n\n"
 	if !*update {
@@ -118,7 +118,7 @@ func generated(t *testing.T, part, want string) {
 		}
 		return
 	}
-	if err := os.WriteFile(document, []byte(before+begin+want+end+after), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
