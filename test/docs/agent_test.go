@@ -13,10 +13,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tvilling/tvilling/internal/agent/identity"
-	"github.com/tvilling/tvilling/packaging"
 )
 
-const agentDocument = "../../docs/agent.md"
+const (
+	agentDocument = "../../docs/agent.md"
+	agentUnit     = "../../packaging/tvilling-agent.service"
+)
 
 // keyOf is the name of a member in the local configuration: "CAFile" is
 // ca-file.
@@ -83,7 +85,11 @@ func TestAgentRights(t *testing.T) {
 			got = append(got, capability.FindAllString(first, -1)...)
 		}
 	}
-	for line := range strings.Lines(packaging.AgentUnit) {
+	unit, err := os.ReadFile(agentUnit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(unit)) {
 		if set, ok := strings.CutPrefix(line, "CapabilityBoundingSet="); ok {
 			want = capability.FindAllString(set, -1)
 		}
