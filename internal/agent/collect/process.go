@@ -136,7 +136,7 @@ func (p *Processes) exec(h *kernel.Happening) {
 	if !now.hasUID {
 		now.uid, now.hasUID = p.owner(h.PID, was)
 	}
-	g := p.programOf(h.PID, now.parent, text(h.Path))
+	g := p.programOf(h, now.parent)
 	defer g.close()
 	if g.path == "" {
 		g.path = text(h.Name)

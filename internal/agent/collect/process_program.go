@@ -4,11 +4,15 @@ package collect
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tvilling/tvilling/internal/agent/kernel"
 )
 
 // program is the file that a process runs.
@@ -24,44 +28,139 @@ type program struct {
 	file  *os.File
 }
 
-// programOf says what a process runs that was started as named, which is a
-// path, and may be empty. The kernel's link in /proc says it best, but it may
-// be gone with the process, and it may be about the next program already, since
-// what is told of is past: "env", "nohup" and their like run another program
-// within a millisecond. Of a script the program is its interpreter.
+// programOf says what a process ran when it was told to run a file. The
+// kernel's link in /proc says it best, but it may be gone with the process, and
+// it may be about the next program already, since what is told of is past:
+// "env", "nohup" and their like run another program within a millisecond, which
+// shows in the arguments. Of a script the program is its interpreter.
 //
 // close is to be called on the result.
-func (p *Processes) programOf(pid, parent int32, named string) program {
+func (p *Processes) programOf(h *kernel.Happening, parent int32) program {
+	named := text(h.Path)
 	absolute := strings.HasPrefix(named, "/")
-	exe := p.path(pid, "/exe")
+	exe := p.path(h.PID, "/exe")
 	link, err := readlink(exe)
-	if err != nil {
-		// The parent is most often still there, and sees the same files.
-		g := program{path: named}
-		if absolute && parent > 0 {
-			g.take(openWithin(p.path(parent, "/root"), named))
-		}
-		return g
+	switch {
+	case err == nil:
+	case absolute:
+		return p.programBy(parent, named)
+	default:
+		return program{path: named}
 	}
 	g := program{path: link, open: exe}
 	g.known = unix.Stat(exe, &g.stat) == nil
-	if path, ok := strings.CutSuffix(link, " (deleted)"); ok && g.known && g.stat.Nlink == 0 {
+	g.undelete()
+	if !absolute || named == link || !g.known || g.deleted || p.hasArguments(h) {
+		return g
+	}
+	n := resolve(p.path(h.PID, "/root"), named)
+	if n.file == nil || n.stat.Dev == g.stat.Dev && n.stat.Ino == g.stat.Ino {
+		n.close()
+		return g // another name of it, or its script; and the title was changed
+	}
+	return n
+}
+
+// maxAncestors bounds how far up a program is looked for.
+const maxAncestors = 4
+
+// programBy returns the program that is named so for a process's parent, or
+// that one's, which are most often still there and see the same files. Where
+// the process was the first one of a container they do not, and the program
+// that is told can be another one of that name.
+func (p *Processes) programBy(parent int32, named string) program {
+	for range maxAncestors {
+		if parent <= 0 {
+			break
+		}
+		if g := resolve(p.path(parent, "/root"), named); g.file != nil {
+			return g
+		}
+		p.mu.Lock()
+		e, _ := p.table.get(parent)
+		p.mu.Unlock()
+		parent = e.parent
+	}
+	return program{path: named}
+}
+
+// undelete takes from the path what the kernel adds to that of a file that is
+// gone, if it is.
+func (g *program) undelete() {
+	if path, ok := strings.CutSuffix(g.path, " (deleted)"); ok && g.known && g.stat.Nlink == 0 {
 		g.path, g.deleted = path, true
 	}
-	if !absolute || named == g.path || !g.known {
-		return g
+}
+
+// hasArguments reports whether a process still has the arguments that it was
+// started with, as far as that can be known.
+func (p *Processes) hasArguments(h *kernel.Happening) bool {
+	f, err := os.Open(p.path(h.PID, "/cmdline"))
+	if err != nil || h.ArgsMissing {
+		return true
 	}
-	var n program
-	n.take(openWithin(p.path(pid, "/root"), named))
-	if n.file == nil {
-		return g
+	defer f.Close()
+	now := make([]byte, len(h.Args)+1)
+	n, err := io.ReadFull(f, now)
+	switch {
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF), n == 0: // it is gone, or on its way
+		return true
+	case h.ArgsCut:
+		return bytes.HasPrefix(now[:n], bytes.TrimRight(h.Args, "\x00"))
+	default:
+		return bytes.Equal(now[:n], h.Args)
 	}
-	if n.stat.Dev == g.stat.Dev && n.stat.Ino == g.stat.Ino || !isProgram(n.file) {
-		n.close()
-		return g // another name of it (/bin/sh), or its script
+}
+
+// maxInterpreters bounds interpreters that are scripts themselves, as the
+// kernel does.
+const maxInterpreters = 5
+
+// resolve returns the program that the kernel runs for a file, as a process
+// sees it whose root directory is root. What cannot be opened is known by its
+// name alone.
+func resolve(root, named string) program {
+	g := program{path: named}
+	for range maxInterpreters {
+		g.take(openWithin(root, g.path))
+		if g.file == nil {
+			return g
+		}
+		var head [maxScriptHead]byte
+		n, err := g.file.ReadAt(head[:], 0)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return g
+		}
+		next := interpreterOf(head[:n])
+		if next == "" {
+			if link, err := readlink("/proc/self/fd/" + strconv.Itoa(int(g.file.Fd()))); err == nil {
+				g.path = link
+				g.undelete()
+			}
+			return g
+		}
+		g.close()
+		g = program{path: next}
 	}
-	n.path = named
-	return n
+	return g
+}
+
+// maxScriptHead is how much the kernel reads of a file to find its interpreter.
+const maxScriptHead = 256
+
+// interpreterOf returns the interpreter of the script that begins with head
+// (execve(2)), "" of what is no script.
+func interpreterOf(head []byte) string {
+	line, ok := bytes.CutPrefix(head, []byte("#!"))
+	if !ok {
+		return ""
+	}
+	line, _, _ = bytes.Cut(line, []byte("\n"))
+	words := bytes.Fields(line)
+	if len(words) == 0 || words[0][0] != '/' {
+		return ""
+	}
+	return text(words[0])
 }
 
 // take makes an open file the program's.
@@ -120,14 +219,6 @@ func openWithin(root, name string) *os.File {
 		return nil
 	}
 	return os.NewFile(uintptr(fd), name)
-}
-
-// isProgram reports whether a file is one that the kernel runs as it is (ELF),
-// and not by an interpreter. It does not move the file's position.
-func isProgram(f *os.File) bool {
-	var head [4]byte
-	n, err := f.ReadAt(head[:], 0)
-	return err == nil && bytes.Equal(head[:n], []byte("\x7fELF"))
 }
 
 // path returns the path of a file of a process in /proc.

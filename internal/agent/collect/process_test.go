@@ -103,6 +103,12 @@ func (p *procs) start(pid int, exe string) {
 	p.link(p.root, filepath.Join(dir, "root"))
 }
 
+func (p *procs) arguments(pid int, args []byte) {
+	if err := os.WriteFile(filepath.Join(p.proc, fmt.Sprint(pid), "cmdline"), args, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 func (p *procs) link(to, at string) {
 	if err := os.Symlink(to, at); err != nil {
 		p.t.Fatal(err)
@@ -124,12 +130,16 @@ func TestProcessCreate(t *testing.T) {
 		sh, curl, env := dir.file("usr/bin/dash", elf+"sh"), dir.file("usr/bin/curl", elf+"curl"), dir.file("usr/bin/env", elf+"env")
 		dir.link("usr/bin", filepath.Join(dir.root, "bin"))
 		dir.link("/usr/bin/dash", filepath.Join(dir.root, "usr/bin/sh")) // absolute: within the root
-		dir.file("opt/script", "#!/bin/sh\n")
+		dir.file("opt/script", "#! /bin/sh -e\nexit\n")
 		dir.start(1, sh)
 		dir.start(10, curl)
 		dir.start(11, sh)
 		dir.start(12, sh)
 		dir.start(13, curl)
+		dir.arguments(10, args("curl"))
+		dir.arguments(13, args("curl"))
+		dir.start(15, curl)
+		dir.arguments(15, args("a title"))
 		dir.start(14, "/nowhere/gone (deleted)")
 		var to seen
 		p := collect.NewProcesses(collect.ProcessOptions{Proc: dir.proc, Names: users()}, &to)
@@ -159,12 +169,32 @@ func TestProcessCreate(t *testing.T) {
 			{
 				"one that runs another already",
 				kernel.Happening{PID: 13, ParentPID: 1, HasUID: true, Path: []byte("/usr/bin/env"), Args: args("env", "curl")},
-				event.ProcessCreate{Executable: "/usr/bin/env", CommandLine: "env curl", UserID: "0", UserName: "root", Extra: event.Details{parent, hashOf(elf + "env")}},
+				event.ProcessCreate{Executable: env, CommandLine: "env curl", UserID: "0", UserName: "root", Extra: event.Details{parent, hashOf(elf + "env")}},
 			},
 			{
 				"a process that is gone",
 				kernel.Happening{PID: 77, ParentPID: 1, HasUID: true, Path: []byte("/bin/curl"), Args: args("curl"), ArgsCut: true},
-				event.ProcessCreate{Executable: "/bin/curl", CommandLine: "curl", UserID: "0", UserName: "root", Extra: event.Details{parent, {Name: "Cut", Value: "true"}, hashOf(elf + "curl")}},
+				event.ProcessCreate{Executable: curl, CommandLine: "curl", UserID: "0", UserName: "root", Extra: event.Details{parent, {Name: "Cut", Value: "true"}, hashOf(elf + "curl")}},
+			},
+			{
+				"gone with its parent",
+				kernel.Happening{PID: 79, ParentPID: 77, HasUID: true, Path: []byte("/bin/curl"), Args: args("curl")},
+				event.ProcessCreate{Executable: curl, CommandLine: "curl", UserID: "0", UserName: "root", Extra: event.Details{{Name: "ParentExecutable", Value: curl}, hashOf(elf + "curl")}},
+			},
+			{
+				"a script that is gone",
+				kernel.Happening{PID: 77, ParentPID: 1, HasUID: true, Path: []byte("/opt/script"), Args: args("/bin/sh", "/opt/script")},
+				event.ProcessCreate{Executable: sh, CommandLine: "/bin/sh /opt/script", UserID: "0", UserName: "root", Extra: event.Details{parent, hashOf(elf + "sh")}},
+			},
+			{
+				"one that changed its title",
+				kernel.Happening{PID: 15, ParentPID: 1, HasUID: true, Path: []byte("/bin/curl"), Args: args("curl")},
+				event.ProcessCreate{Executable: curl, CommandLine: "curl", UserID: "0", UserName: "root", Extra: event.Details{parent, hashOf(elf + "curl")}},
+			},
+			{
+				"one that was replaced meanwhile",
+				kernel.Happening{PID: 10, ParentPID: 1, HasUID: true, Path: []byte("/usr/bin/env"), Args: args("curl")},
+				event.ProcessCreate{Executable: curl, CommandLine: "curl", UserID: "0", UserName: "root", Extra: event.Details{parent, hashOf(elf + "curl")}},
 			},
 			{
 				"gone with its arguments",
