@@ -166,8 +166,11 @@ func (c *collectors) handle(h *kernel.Happening) {
 	c.handling.Lock()
 	defer c.handling.Unlock()
 	switch h.Kind {
-	case kernel.Fork, kernel.Exec, kernel.Exit:
+	case kernel.Fork, kernel.Exit:
 		c.processes.Handle(h)
+	case kernel.Exec:
+		c.processes.Handle(h)
+		c.sockets.Handle(h) // what the process was before is no longer true
 	case kernel.Connect, kernel.Refused, kernel.Accept:
 		c.sockets.Handle(h)
 	case kernel.Listen, kernel.Unlisten:

@@ -67,7 +67,7 @@ func (in *intake) Observe(at time.Time, it event.Item) {
 		wait = in.wait(k)
 	case in.shedding && queue != spool.High:
 		in.lose(k, 1, overBudget)
-	case s.Aggregate[k] > 0 && in.groups.Add(at, it):
+	case s.Aggregate[k] > 0 && in.aggregate(at, it):
 	default:
 		in.add(queue, in.event(at, k, event.Triggered, it))
 	}
@@ -152,6 +152,7 @@ func (in *intake) use(s *settings.Settings) {
 	for _, k := range []event.Kind{event.ProcessCreateKind, event.ProcessTerminateKind, event.ConnectionCreateKind} {
 		in.groups.Set(k, s.Aggregate[k] > 0 && s.Collected(k), s.Aggregate[k])
 	}
+	in.give(in.groups.Due(time.Now())) // windows of what is not aggregated any more
 }
 
 // shed says whether the budget is used up.
@@ -172,21 +173,34 @@ func (in *intake) losses() map[string]uint64 {
 	return all
 }
 
+// aggregate gives an item to the aggregator, and reports whether it took it. When
+// it is full, it gives out its oldest window first.
+func (in *intake) aggregate(at time.Time, it event.Item) bool {
+	if in.groups.Add(at, it) {
+		return true
+	}
+	in.give(in.groups.Due(at))
+	return in.groups.Add(at, it)
+}
+
+// give puts aggregated events into their queues.
+func (in *intake) give(groups []aggregate.Group) {
+	for _, g := range groups {
+		if queue := in.settings.Queue[g.Kind]; queue != settings.Off {
+			in.add(queue, in.event(g.At, g.Kind, event.Aggregated, g.Items...))
+		}
+	}
+}
+
 // windows puts the aggregated events whose window has ended into their queues;
 // all of them if everything is true.
 func (in *intake) windows(now time.Time, everything bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	var groups []aggregate.Group
 	if everything {
-		groups = in.groups.Flush()
+		in.give(in.groups.Flush())
 	} else {
-		groups = in.groups.Due(now)
-	}
-	for _, g := range groups {
-		if queue := in.settings.Queue[g.Kind]; queue != settings.Off {
-			in.add(queue, in.event(g.At, g.Kind, event.Aggregated, g.Items...))
-		}
+		in.give(in.groups.Due(now))
 	}
 }
 
