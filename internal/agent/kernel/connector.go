@@ -40,8 +40,9 @@ type connector struct {
 // from /proc at once, and are missing of a program that ended faster. A process
 // whose first thread ends before the others is told as gone then.
 //
-// It needs CONFIG_PROC_EVENTS, CAP_NET_ADMIN, and to be outside of containers'
-// PID and network namespaces.
+// It needs CONFIG_PROC_EVENTS, before Linux 6.6 CAP_NET_ADMIN, and to be outside
+// of containers' PID and network namespaces. Without CAP_SYS_PTRACE it does not
+// know the files that other users run.
 func OpenConnector(self int32) (Source, *Reason, error) {
 	file, err := openConnectorSocket()
 	if err != nil {

@@ -66,7 +66,8 @@ const StatusUnknown int32 = -1
 
 // Source is a stream of happenings.
 type Source interface {
-	// Name is the means: "ebpf", "proc connector", "polling", "sock_diag".
+	// Name is the means: "ebpf", "proc connector", "polling", "sock_diag",
+	// "/proc/net".
 	Name() string
 	// Run gives happenings to handle, from one goroutine, until ctx ends (nil)
 	// or the source fails. lost is told how many happenings were lost, when

@@ -19,10 +19,8 @@ import (
 // interface up. Goroutines that f starts are not in it.
 func inNetwork(t *testing.T, f func()) {
 	t.Helper()
-	var wg sync.WaitGroup
 	var err error
-	wg.Go(func() {
-		runtime.LockOSThread() // for good: the thread ends, and the namespace with it
+	inThread(func() {
 		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return
 		}
@@ -30,10 +28,25 @@ func inNetwork(t *testing.T, f func()) {
 			f()
 		}
 	})
-	wg.Wait()
 	if err != nil {
 		t.Skipf("no network namespace: %v", err)
 	}
+}
+
+// inThread calls f in a thread that ends afterwards. That is not the process's
+// first one, whose network /proc/net shows to all others.
+func inThread(f func()) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			inThread(f) // this goroutine keeps the first thread meanwhile
+			runtime.UnlockOSThread()
+			return
+		}
+		f() // locked for good: the thread ends with the goroutine
+	})
+	wg.Wait()
 }
 
 func loopbackUp() error {

@@ -19,6 +19,9 @@ const (
 	netName  = "/proc/net"
 	// socketInterval is how often sockets are looked at, unless told otherwise.
 	socketInterval = 2 * time.Second
+	// socketCost bounds what that takes: one part in so many of one core. Unlike
+	// polling it goes on when nothing happens.
+	socketCost = 1000
 	// socketsKnown bounds the connections that are known, socketsFresh those
 	// that are told of after one look, socketsListening the listening sockets.
 	socketsKnown     = 16 << 10
@@ -176,7 +179,7 @@ func (s *sockets) Run(ctx context.Context, handle func(*Happening), lost func(n 
 		if err := s.look(); err != nil {
 			return fmt.Errorf("run %s: %w", s.name, err)
 		}
-		timer.Reset(min(max(s.interval, pollCost*time.Since(start)), pollLongest))
+		timer.Reset(min(max(s.interval, socketCost*time.Since(start)), pollLongest))
 	}
 }
 
