@@ -184,26 +184,22 @@ func TestPollingLooksOnlyWhenSomethingStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeProc(t)
 		p, r := f.poll()
-		done := make(chan error, 1)
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() { done <- p.Run(ctx, r.take, r.miss) }()
-		at := func(after time.Duration, want uint32) {
+		run := func(d time.Duration, want uint32) {
 			t.Helper()
-			<-time.After(after)
-			synctest.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			if err := p.Run(ctx, r.take, r.miss); err != nil {
+				t.Error(err)
+			}
 			if p.round != want {
 				t.Errorf("%d scans, want %d", p.round, want)
 			}
 		}
-		at(3500*time.Millisecond, 1)
+		run(3500*time.Millisecond, 1)
 		f.fork(1)
-		at(time.Second, 2)
-		at(3*time.Second, 2)
-		at(10*time.Second, 3) // a process may have ended
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		run(1500*time.Millisecond, 2)
+		run(3500*time.Millisecond, 2)
+		run(10*time.Second, 3) // a process may have ended
 	})
 }
 
