@@ -5,6 +5,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -148,8 +149,20 @@ func New(o Options) (*Agent, error) {
 
 // SnapshotNow takes all snapshots and sends all that waits.
 func (a *Agent) SnapshotNow() {
-	a.snaps.ask(^set(0))
+	a.snaps.ask(a.collected())
 	a.sender.flushAll()
+}
+
+// collected returns the kinds of event that the settings ask for.
+func (a *Agent) collected() set {
+	s := a.settings()
+	var kinds set
+	for k := range event.Kinds {
+		if s.Collected(k) {
+			kinds |= setOf(k)
+		}
+	}
+	return kinds
 }
 
 func (a *Agent) connected() bool { return a.link.State().Connected }
@@ -212,7 +225,7 @@ func (a *Agent) waitForTwin(ctx context.Context) {
 		a.configure(ctx, section)
 	case <-timer.C:
 		section, err := os.ReadFile(a.sectionFile())
-		if err != nil {
+		if err != nil || !json.Valid(section) {
 			a.log.WarnContext(ctx, "the hub has not given the twin; the agent runs on its defaults", "hub", a.opt.Config.HostName)
 			a.configure(ctx, nil)
 			return
@@ -231,6 +244,8 @@ func (a *Agent) loop(ctx context.Context) {
 		watch     = time.NewTicker(watchBudget)
 		sync      *time.Timer
 		syncC     <-chan time.Time
+
+		lastSnapshot, lastHeartbeat time.Time
 	)
 	defer snapshot.Stop()
 	defer heartbeat.Stop()
@@ -243,20 +258,23 @@ func (a *Agent) loop(ctx context.Context) {
 		case section := <-a.twins:
 			before := a.settings()
 			a.configure(ctx, section)
-			if s := a.settings(); s.Snapshot != before.Snapshot {
-				snapshot.Reset(s.Snapshot)
+			s := a.settings()
+			// From the last one on, so that a twin that changes and changes puts
+			// nothing off. The first ones are due soon in any case.
+			if s.Snapshot != before.Snapshot && !lastSnapshot.IsZero() {
+				snapshot.Reset(time.Until(lastSnapshot.Add(s.Snapshot)))
 			}
-			if s := a.settings(); s.Extension.Heartbeat != before.Extension.Heartbeat {
-				heartbeat.Reset(max(s.Extension.Heartbeat, 0) + spread(startSpread))
+			if d := s.Extension.Heartbeat; d != before.Extension.Heartbeat && d > 0 {
+				heartbeat.Reset(max(time.Until(lastHeartbeat.Add(d)), spread(startSpread)))
 			}
-		case <-snapshot.C:
-			a.snaps.ask(^set(0))
+		case lastSnapshot = <-snapshot.C:
+			a.snaps.ask(a.collected())
 			a.noteUse()
 			snapshot.Reset(a.settings().Snapshot)
-		case <-heartbeat.C:
-			s := a.settings()
-			if d := s.Extension.Heartbeat; d > 0 {
-				a.in.snapshot(time.Now(), event.HeartbeatKind, nil)
+		case now := <-heartbeat.C:
+			if d := a.settings().Extension.Heartbeat; d > 0 {
+				lastHeartbeat = now
+				a.in.snapshot(now, event.HeartbeatKind, nil)
 				heartbeat.Reset(d)
 			}
 		case now := <-windows.C:
@@ -314,6 +332,9 @@ func (a *Agent) configure(ctx context.Context, section []byte) {
 	case settings.StateRefused:
 		a.log.ErrorContext(ctx, "the configuration of the twin is refused; the one before stays in force", "problems", texts(problems))
 	case settings.StateDefaults:
+		if section == nil {
+			break // it was said why
+		}
 		a.log.ErrorContext(ctx, "the configuration of the twin is refused; the agent runs on its defaults", "problems", texts(problems))
 	}
 	if len(complaint) > 0 {

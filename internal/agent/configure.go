@@ -27,13 +27,15 @@ type configuration struct {
 	applied       time.Time
 }
 
-// take reads a desired section, and reports whether other settings are in
-// force now.
+// take reads a desired section, nil if the hub gave none, and reports whether
+// other settings are in force now.
 func (c *configuration) take(section []byte, now time.Time) (changed bool) {
 	s, problems, ok := settings.Read(c.dialect, section)
 	c.section, c.problems = section, problems
 	c.version = versionOf(section)
 	switch {
+	case section == nil:
+		c.current, c.state = s, settings.StateDefaults
 	case ok:
 		c.current, c.state, c.applied = s, settings.StateApplied, now
 	case c.state == settings.StateApplied || c.state == settings.StateRefused:
@@ -144,6 +146,7 @@ func (r *reporter) run(ctx context.Context) {
 		cancel()
 		if err != nil && ctx.Err() == nil {
 			r.failed(err)
+			r.was = nil  // perhaps the hub has the patch all the same
 			kick(r.wake) // again after the gap
 		}
 		if err == nil {

@@ -87,11 +87,11 @@ func (s *diagnosticSink) take(r slog.Record, attrs []slog.Attr) {
 		add(a)
 	}
 	r.Attrs(add)
-	if n == maxDiagnostics {
-		text += " (the next ones are only in the device's own log)"
-	}
 	if len(text) > maxDiagnostic {
 		text = text[:maxDiagnostic]
+	}
+	if n == maxDiagnostics {
+		text += " (the next ones are only in the device's own log)"
 	}
 	severity := "Warning"
 	if r.Level >= slog.LevelError {

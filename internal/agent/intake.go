@@ -147,12 +147,13 @@ func (in *intake) complain(at time.Time, items []event.Item) {
 // use makes s what is followed.
 func (in *intake) use(s *settings.Settings) {
 	in.mu.Lock()
-	defer in.mu.Unlock()
 	in.settings = s
 	for _, k := range []event.Kind{event.ProcessCreateKind, event.ProcessTerminateKind, event.ConnectionCreateKind} {
 		in.groups.Set(k, s.Aggregate[k] > 0 && s.Collected(k), s.Aggregate[k])
 	}
 	in.give(in.groups.Due(time.Now())) // windows of what is not aggregated any more
+	in.mu.Unlock()
+	in.changed()
 }
 
 // shed says whether the budget is used up.
@@ -196,11 +197,16 @@ func (in *intake) give(groups []aggregate.Group) {
 // all of them if everything is true.
 func (in *intake) windows(now time.Time, everything bool) {
 	in.mu.Lock()
-	defer in.mu.Unlock()
+	var groups []aggregate.Group
 	if everything {
-		in.give(in.groups.Flush())
+		groups = in.groups.Flush()
 	} else {
-		in.give(in.groups.Due(now))
+		groups = in.groups.Due(now)
+	}
+	in.give(groups)
+	in.mu.Unlock()
+	if len(groups) > 0 {
+		in.changed()
 	}
 }
 

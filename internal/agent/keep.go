@@ -65,7 +65,8 @@ func writeFile(path string, b []byte) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the state directory: %w", err)
 	}
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".*")
+	// One name, so that an agent that is killed again and again leaves one file.
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}

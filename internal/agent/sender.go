@@ -98,20 +98,38 @@ var (
 	orderLow    = []spool.Class{spool.Low, spool.Medium, spool.High}
 )
 
+// recall finds out since when what an earlier run left waits.
+func (s *sender) recall(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range spool.Classes {
+		// A clock that was set back must not keep it from being sent.
+		if at := s.spool.Oldest(c); !at.IsZero() {
+			s.since[c] = now.Add(-max(now.Sub(at), 0))
+		}
+	}
+}
+
 // next decides what to send now: the order of the queues, nil for nothing, and
 // the block that the message is filled up to, 0 for as much as it holds. wait
 // is how long until there may be something, negative if only an event tells.
-func (s *sender) next(now time.Time) (order []spool.Class, pad int, wait time.Duration) {
+// Without low, only the queue of High counts, and is sent.
+func (s *sender) next(now time.Time, low bool) (order []spool.Class, pad int, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	wait = -1
+	all := orderHigh
+	if !low {
+		all = orderHigh[:1]
+		wait = time.Minute // another day may have begun by then
+	}
 	soonest := func(d time.Duration) {
 		if wait < 0 || d < wait {
 			wait = max(d, 0)
 		}
 	}
 	var waiting [spool.Classes]int64
-	total := int64(0)
+	total, sendable := int64(0), int64(0)
 	for c := range spool.Classes {
 		_, waiting[c] = s.spool.Waiting(c)
 		total += waiting[c]
@@ -121,10 +139,16 @@ func (s *sender) next(now time.Time) (order []spool.Class, pad int, wait time.Du
 		case s.since[c].IsZero():
 			s.since[c] = now
 		}
+		if low || c == spool.High {
+			sendable += waiting[c]
+		}
 	}
 	if total == 0 {
 		s.urgent, s.flush = time.Time{}, false
 		return nil, 0, -1
+	}
+	if sendable == 0 {
+		return nil, 0, wait
 	}
 	if d := s.retry.Sub(now); d > 0 {
 		return nil, 0, d
@@ -132,19 +156,22 @@ func (s *sender) next(now time.Time) (order []spool.Class, pad int, wait time.Du
 	if !s.urgent.IsZero() && waiting[spool.High] > 0 {
 		d := max(s.urgent.Sub(now), s.last.Add(urgentGap).Sub(now))
 		if d <= 0 {
-			return orderHigh, blockBytes, 0
+			return all, blockBytes, 0
 		}
 		soonest(d)
 	}
-	if s.flush || total >= s.settings.MaxMessage {
-		return orderHigh, 0, 0
+	if s.flush || sendable >= s.settings.MaxMessage {
+		return all, 0, 0
 	}
 	for c, order := range [...][]spool.Class{orderHigh, orderMedium, orderLow} {
-		if waiting[c] == 0 {
+		if waiting[c] == 0 || !low && spool.Class(c) != spool.High {
 			continue
 		}
 		d := s.since[c].Add(s.settings.Interval[c]).Sub(now)
 		if d <= 0 {
+			if !low {
+				order = all
+			}
 			return order, blockBytes, 0
 		}
 		soonest(d)
@@ -154,20 +181,22 @@ func (s *sender) next(now time.Time) (order []spool.Class, pad int, wait time.Du
 
 // run sends until ctx ends.
 func (s *sender) run(ctx context.Context) {
+	s.recall(time.Now())
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		order, pad, wait := s.next(time.Now())
+		order, pad, wait := s.next(time.Now(), true)
+		if order != nil && s.connected() && !s.mayTry(false) {
+			if order, pad, wait = s.next(time.Now(), false); order != nil && !s.mayTry(true) {
+				order, wait = nil, time.Minute
+			}
+		}
 		if order != nil {
-			switch {
-			case !s.connected():
-				wait = -1 // noteChange tells when there is a connection
-			case !s.mayTry(order[0] == spool.High):
-				wait = time.Minute
-			default:
+			if s.connected() {
 				s.one(ctx, order, pad)
 				continue
 			}
+			wait = -1 // noteChange tells when there is a connection
 		}
 		if wait < 0 {
 			wait = time.Hour
@@ -198,6 +227,7 @@ func (s *sender) one(ctx context.Context, order []spool.Class, pad int) {
 		return
 	}
 	if batch.Len() == 0 {
+		s.later(now) // what waited could not be read, and is counted
 		return
 	}
 	body := s.message(nil, batch)

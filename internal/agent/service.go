@@ -77,10 +77,10 @@ func (s *service[W]) keep(ctx context.Context) {
 // which it reports.
 func (s *service[W]) once(ctx context.Context, way W) (changed bool) {
 	run, cancel := context.WithCancel(ctx)
-	defer cancel()
 	done := make(chan error, 1)
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	defer cancel() // before it is waited for
 	wg.Go(func() { done <- s.run(run, way) })
 	for {
 		select {

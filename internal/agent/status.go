@@ -77,10 +77,12 @@ func serveStatus(ctx context.Context, path string, status func() Status) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("make the folder of the status socket: %w", err)
 	}
-	// What is there is of an agent that is gone: the spool's lock keeps two
-	// agents apart.
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove the old status socket: %w", err)
+	// A socket that is there is of an agent that is gone: the spool's lock keeps
+	// two agents apart. Anything else is somebody else's.
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove the old status socket: %w", err)
+		}
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
 	if err != nil {
