@@ -50,7 +50,7 @@ type ProcessOptions struct {
 // before its arguments could be read, whose command line is the executable.
 //
 // ExitStatus of ProcessTerminate is as shells have it: the exit code, or 128
-// and the number of the signal.
+// and the number of the signal; -1 where it cannot be known.
 type Processes struct {
 	proc    string
 	self    int32
@@ -210,6 +210,9 @@ func (p *Processes) exit(h *kernel.Happening) {
 	status := int64(h.Status>>8) & 0xff
 	if signal := int64(h.Status) & 0x7f; signal != 0 {
 		status = 128 + signal
+	}
+	if h.Status == kernel.StatusUnknown {
+		status = -1
 	}
 	p.to.Observe(h.At, &event.ProcessTerminate{Executable: e.executable, ProcessID: int64(h.PID), ExitStatus: status})
 }

@@ -253,6 +253,7 @@ func TestProcessTerminate(t *testing.T) {
 		{Kind: kernel.Exit, PID: 12},
 		{Kind: kernel.Exit, PID: 2},
 		{Kind: kernel.Exit, PID: 99, Name: []byte("unknown")},
+		{Kind: kernel.Exit, PID: 98, Name: []byte("polled"), Status: kernel.StatusUnknown},
 		{Kind: kernel.Exit, PID: int32(os.Getpid()), Name: []byte("agent")},
 		{Kind: kernel.Exit, PID: 10, Name: []byte("again")},
 	} {
@@ -263,6 +264,7 @@ func TestProcessTerminate(t *testing.T) {
 		&event.ProcessTerminate{Executable: sh, ProcessID: 10, ExitStatus: 3},
 		&event.ProcessTerminate{Executable: "/no/such", ProcessID: 11, ExitStatus: 137},
 		&event.ProcessTerminate{Executable: "unknown", ProcessID: 99},
+		&event.ProcessTerminate{Executable: "polled", ProcessID: 98, ExitStatus: -1},
 		&event.ProcessTerminate{Executable: "again", ProcessID: 10},
 	}
 	if d := cmp.Diff(want, to.take()); d != "" {
