@@ -25,9 +25,9 @@ func (c *Config) Check() error {
 
 func (c *Config) wrong() (all []wrong) {
 	add := func(key, format string, args ...any) { all = append(all, wrong{key, fmt.Sprintf(format, args...)}) }
-	for key, v := range map[string]string{"host-name": c.HostName, "gateway-host-name": c.GatewayHostName} {
-		if v != "" && !isHostName(v) {
-			add(key, "%q is not a host name; ports go to mqtt-port and https-port", v)
+	for _, h := range []struct{ key, name string }{{"host-name", c.HostName}, {"gateway-host-name", c.GatewayHostName}} {
+		if h.name != "" && !isHostName(h.name) {
+			add(h.key, "%q is not a host name; ports go to mqtt-port and https-port", h.name)
 		}
 	}
 	if c.DeviceID != "" {

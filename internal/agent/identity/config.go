@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -83,7 +84,16 @@ func Default() Config {
 	}
 }
 
+// String describes c without its secrets.
+func (c Config) String() string { return c.ID().String() + " at " + c.HostName }
+
+// GoString describes c without its secrets.
+func (c Config) GoString() string { return c.String() }
+
+// LogValue describes c without its secrets.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
 // ID returns the identity that the agent connects as.
-func (c *Config) ID() tvilling.Identity {
+func (c Config) ID() tvilling.Identity {
 	return tvilling.Identity{Device: tvilling.DeviceID(c.DeviceID), Module: tvilling.ModuleID(c.ModuleID)}
 }

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +55,11 @@ func TestParseTakesConnectionString(t *testing.T) {
 	c, err := identity.Parse([]byte(`connection-string = "HostName=hub.example:444;DeviceId=d1;ModuleId=m1;SharedAccessKey=` + someKey + `;GatewayHostName=gw.example"`))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, shown := range []string{fmt.Sprint(c), fmt.Sprintf("%+v %#v", c, c), c.LogValue().String()} {
+		if strings.Contains(shown, someKey) {
+			t.Errorf("the key can be seen: %s", shown)
+		}
 	}
 	if c.HostName != hubName || c.DeviceID != "d1" || c.ModuleID != "m1" || c.HTTPSPort != 444 || c.GatewayHostName != "gw.example" {
 		t.Errorf("Parse = %+v", c)

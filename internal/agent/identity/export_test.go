@@ -1,6 +1,16 @@
 package identity
 
-import "io"
+import (
+	"io"
+	"time"
+)
+
+// Refused is the error of a Config for an answer that is not 200, with a key.
+func Refused(status int, date time.Time, body string, now time.Time) error {
+	c := Default()
+	c.DeviceID = "d"
+	return c.refused(answer{status: status, date: date, body: []byte(body)}, proof{key: "k", file: "f"}, now)
+}
 
 // ReadAnswer is readAnswer for tests.
 func ReadAnswer(r io.Reader) (status int, body []byte, err error) {

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/agent/identity"
 )
 
@@ -50,6 +52,33 @@ func TestReadAnswer(t *testing.T) {
 	} {
 		if status, body, err := identity.ReadAnswer(strings.NewReader(text)); err == nil {
 			t.Errorf("%s: %d %q, want an error", name, status, body)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		status int
+		date   time.Time
+		body   string
+		code   tvilling.Code
+		want   string
+	}{
+		{401, now, `{"Message":"ErrorCode:IotHubUnauthorizedAccess;Unauthorized"}`, tvilling.Unauthorized, "IotHubUnauthorizedAccess"},
+		{401, now.Add(3 * time.Hour), ``, tvilling.Unauthorized, "clock is -3h0m0s from the hub's: check the clock"},
+		{403, time.Time{}, `{"message":"hideModuleKeys"}`, tvilling.Unauthorized, "hideModuleKeys"},
+		{404, now, `not JSON`, tvilling.ModuleNotFound, "tvilling module create d/azureiotsecurity"},
+		{429, now, ``, tvilling.Unavailable, "429"},
+		{302, now, "{\"message\":\"a\\u001b[2Jb\"}", tvilling.Unavailable, "a [2Jb"},
+		{500, now, `{"message":"` + strings.Repeat("x", 1000) + `"}`, tvilling.Unavailable, strings.Repeat("x", 300) + "…"},
+	} {
+		err := identity.Refused(tt.status, tt.date, tt.body, now)
+		if tvilling.CodeOf(err) != tt.code || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 1000 {
+			t.Errorf("status %d: %v, want %s with %q", tt.status, err, tt.code, tt.want)
+		}
+		if tt.date.Equal(now) && strings.Contains(err.Error(), "clock") {
+			t.Errorf("status %d: %v, but the clock is right", tt.status, err)
 		}
 	}
 }

@@ -104,7 +104,8 @@ func (l *Link) State() State {
 }
 
 // Traffic returns the bytes that were sent and received over TCP, TLS
-// included, since the link was made.
+// included, since the link was made. Fetching the module's key is not the link's
+// (some 2 KB up, where that is the way).
 func (l *Link) Traffic() (sent, received uint64) { return l.sent.Load(), l.received.Load() }
 
 // Send sends a security message and returns when the hub has it. It fails with

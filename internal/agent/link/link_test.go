@@ -232,7 +232,7 @@ func TestTwinThatCannotBeRead(t *testing.T) {
 			t.Errorf("State = %+v", s)
 		}
 		pass(10 * time.Minute)
-		if f.has().gets < 10 || f.has().gets > 12 {
+		if f.has().gets < 10 || f.has().gets > 11 {
 			t.Errorf("%d readings in ten minutes", f.has().gets)
 		}
 		f.set(func() { f.status = 200 })

@@ -118,3 +118,12 @@ func TestTooLargeTwin(t *testing.T) {
 		}
 	})
 }
+
+func TestMergingIsBounded(t *testing.T) {
+	if got := link.MergedAfter(3); got != 4 {
+		t.Errorf("after 3 patches the version is %d, want 4", got)
+	}
+	if got := link.MergedAfter(1000); got > 20 {
+		t.Errorf("after 1000 patches the version is %d: each of them was merged", got)
+	}
+}
