@@ -80,9 +80,30 @@ func parseFstab(data []byte) []mount {
 		}
 		m := mount{point: unescape(f[1]), fstype: f[2]}
 		if len(f) >= 4 {
-			m.options = strings.Split(f[3], ",")
+			m.options = implied(strings.Split(f[3], ","))
 		}
 		all = append(all, m)
+	}
+	return all
+}
+
+// implied adds the options that mount(8) takes from "user" and its like, unless
+// a later one says otherwise.
+func implied(options []string) []string {
+	all := options
+	for i, o := range options {
+		var more []string
+		switch o {
+		case "user", "users":
+			more = []string{"noexec", "nosuid", "nodev"}
+		case "owner", "group":
+			more = []string{"nosuid", "nodev"}
+		}
+		for _, m := range more {
+			if !slices.Contains(options[i:], strings.TrimPrefix(m, "no")) {
+				all = append(all, m)
+			}
+		}
 	}
 	return all
 }

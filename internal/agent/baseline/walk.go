@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"syscall"
 )
 
@@ -18,6 +19,7 @@ type walker struct {
 	t    *WalkTest
 	r    *run
 	dirs []string
+	tops []string // where walks began; /bin may be /usr/bin
 	dev  uint64
 	left int
 	// found are the first that were found, of n.
@@ -82,6 +84,10 @@ func (w *walker) walk(top string) error {
 	if top, err = w.r.tree.resolve(top, true); err != nil {
 		return err
 	}
+	if slices.Contains(w.tops, top) {
+		return nil
+	}
+	w.tops = append(w.tops, top)
 	_, _, w.dev, _ = ownerOf(info)
 	w.dirs = append(w.dirs[:0], top)
 	for len(w.dirs) > 0 {
