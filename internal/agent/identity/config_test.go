@@ -219,6 +219,19 @@ func TestImport(t *testing.T) {
 		c.ModulePrivateKeyFile != filepath.Join(dir, "certificate_private.pem") || c.ModuleID != identity.MicroAgentModule || c.HostName != hubName {
 		t.Errorf("Import of the micro agent = %+v", c)
 	}
+	for text, code := range map[string]tvilling.Code{
+		`{"IothubModule_TransportProtocol":"AMQP_Protocol"}`:       "",
+		`{"IothubModule_ProxyConfig":"10.0.0.1,8080,user,secret"}`: tvilling.Unsupported,
+		`{`: tvilling.InvalidArgument,
+	} {
+		put("conf.json", text)
+		if _, err := identity.Import(dir); tvilling.CodeOf(err) != code || err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("Import with %s = %v, want %q", text, err, code)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "conf.json")); err != nil {
+		t.Fatal(err)
+	}
 	put("LocalConfiguration.json", `{"Configuration":{"AgentId":"01234567-89ab-cdef-0123-456789abcdef","TriggerdEventsInterval":"PT2M",
 		"Authentication":{"Identity":"Device","AuthenticationMethod":"SasToken","FilePath":"/key","DeviceId":"d2","HostName":"hub.example"},
 		"Logging":{"SystemLoggerMinimumSeverity":2}}}`)

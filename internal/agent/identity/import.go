@@ -3,7 +3,9 @@ package identity
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -14,8 +16,8 @@ import (
 // can take its place: LocalConfiguration.json of the C agent (asc §5.3), or
 // connection_string.txt of the micro agent (asc §12.3), with the certificate
 // beside it where it has x509=true; path is the file, or its folder. Keys and
-// certificates stay where they are. What there is of transports and proxies is
-// left: the agent speaks MQTT, directly.
+// certificates stay where they are. The agent speaks MQTT whatever transport was
+// chosen; a proxy of the micro agent is refused, since it connects directly.
 func Import(path string) (Config, error) {
 	for _, name := range []string{"LocalConfiguration.json", "connection_string.txt"} {
 		if inside := filepath.Join(path, name); isThere(inside) {
@@ -31,11 +33,36 @@ func Import(path string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	if err := refuseProxy(filepath.Join(filepath.Dir(path), "conf.json")); err != nil {
+		return Config{}, err
+	}
 	c.Path = path
 	if err := c.Check(); err != nil {
 		return Config{}, err
 	}
 	return c, nil
+}
+
+// refuseProxy refuses a conf.json of the micro agent (asc §12.3) that has a
+// proxy. There need be none.
+func refuseProxy(path string) error {
+	b, _, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return unreadable("Local Configuration", path, err)
+	}
+	var f struct {
+		Proxy string `json:"IothubModule_ProxyConfig"`
+	}
+	if err := json.Unmarshal(b, &f); err != nil {
+		return problem(tvilling.InvalidArgument, "Local Configuration", "Cant Parse Configuration", path, "It is not the JSON of the micro agent.", nil)
+	}
+	if f.Proxy != "" {
+		return problem(tvilling.Unsupported, "Local Configuration", "Other", path, "It has a proxy, and the agent connects directly. Let the device reach the hub's MQTT and HTTPS ports, and take IothubModule_ProxyConfig out.", nil)
+	}
+	return nil
 }
 
 // isThere reports whether path is a file that can be read.
