@@ -1,0 +1,171 @@
+//go:build linux
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tvilling/tvilling/internal/agent/collect"
+	"github.com/tvilling/tvilling/internal/security/event"
+)
+
+// fakeSnapshot is a source of users.
+type fakeSnapshot struct {
+	users []event.Item
+	err   error
+	takes []time.Duration
+	start time.Time
+}
+
+func (f *fakeSnapshot) Kind() event.Kind     { return event.LocalUsersKind }
+func (f *fakeSnapshot) Sight() collect.Sight { return collect.Sight{} }
+func (f *fakeSnapshot) Take(context.Context) ([]event.Item, error) {
+	f.takes = append(f.takes, time.Since(f.start))
+	return f.users, f.err
+}
+
+// world of snapshots: one source of users, and how often they were given.
+type snapshotWorld struct {
+	*snapshots
+	source *fakeSnapshot
+	given  int
+	after  int
+	log    strings.Builder
+}
+
+func takeSnapshots(t *testing.T) *snapshotWorld {
+	t.Helper()
+	w := &snapshotWorld{source: &fakeSnapshot{start: time.Now(), users: []event.Item{&event.LocalUsers{UserName: "root", UserID: "0"}}}}
+	w.snapshots = newSnapshots([]collect.Snapshot{w.source}, func(_ time.Time, k event.Kind, _ []event.Item) {
+		if k != event.LocalUsersKind {
+			t.Errorf("a snapshot of %s is given", k)
+		}
+		w.given++
+	}, func(ctx context.Context) error { return ctx.Err() }, slog.New(slog.NewTextHandler(&w.log, nil)))
+	w.snapshots.after = func() { w.after++ }
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); w.run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return w
+}
+
+func (w *snapshotWorld) want(t *testing.T, takes, given int) {
+	t.Helper()
+	synctest.Wait()
+	if len(w.source.takes) != takes || w.given != given {
+		t.Fatalf("taken %d times, given %d times; want %d, %d", len(w.source.takes), w.given, takes, given)
+	}
+}
+
+func TestSnapshotsAsked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := takeSnapshots(t)
+		w.want(t, 0, 0)
+		w.ask(setOf(event.FirewallConfigurationKind)) // nobody makes it
+		w.want(t, 0, 0)
+		w.ask(setOf(event.LocalUsersKind, event.OSBaselineKind))
+		w.want(t, 1, 1)
+		w.ask(setOf(event.LocalUsersKind)) // the same is sent again if it was asked for
+		w.want(t, 2, 2)
+		time.Sleep(100 * time.Hour)
+		w.want(t, 2, 2)
+	})
+}
+
+func TestSnapshotsOfChanges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := takeSnapshots(t)
+		w.ask(setOf(event.LocalUsersKind))
+		w.want(t, 1, 1)
+		// Nothing that is shown has changed.
+		w.changed(event.LocalUsersKind)
+		w.want(t, 1, 1)
+		time.Sleep(changeWait)
+		w.want(t, 2, 1)
+		// Many changes at once are one.
+		w.source.users = append(w.source.users, &event.LocalUsers{UserName: "eve", UserID: "1000"})
+		for range 100 {
+			w.changed(event.LocalUsersKind)
+		}
+		time.Sleep(changeWait)
+		w.want(t, 3, 2)
+		// That there are none is something else than no snapshot.
+		w.source.users = nil
+		w.changed(event.LocalUsersKind)
+		time.Sleep(changeWait)
+		w.want(t, 4, 3)
+	})
+}
+
+// TestSnapshotsFlood changes something every 50 ms for a day.
+func TestSnapshotsFlood(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := takeSnapshots(t)
+		for range int(6 * time.Hour / (50 * time.Millisecond)) {
+			w.changed(event.LocalUsersKind)
+			time.Sleep(50 * time.Millisecond)
+		}
+		time.Sleep(changeRefill)
+		synctest.Wait()
+		if n, most := len(w.source.takes), changeBurst+int(6*time.Hour/changeRefill)+2; n > most || n < most-5 {
+			t.Errorf("taken %d times, want %d or a little less", n, most)
+		}
+		if last := w.source.takes[len(w.source.takes)-1]; last < 6*time.Hour-time.Second {
+			t.Errorf("the last change is not seen: the last snapshot is of %v", last)
+		}
+		// Once it is quiet, a change is seen at once again.
+		time.Sleep(changeBurst * changeRefill)
+		before := time.Since(w.source.start)
+		w.changed(event.LocalUsersKind)
+		time.Sleep(time.Minute)
+		if last := w.source.takes[len(w.source.takes)-1]; last != before+changeWait {
+			t.Errorf("a change at %v is seen at %v", before, last)
+		}
+	})
+}
+
+func TestSnapshotsFail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := takeSnapshots(t)
+		ask := func() {
+			w.ask(setOf(event.LocalUsersKind))
+			synctest.Wait()
+		}
+		lines := func(want int) {
+			t.Helper()
+			if n := strings.Count(w.log.String(), "a snapshot could not be taken"); n != want {
+				t.Fatalf("it is said %d times, want %d:\n%s", n, want, &w.log)
+			}
+		}
+		w.source.err = errors.New("no passwd")
+		ask()
+		ask()
+		w.want(t, 2, 0)
+		lines(1)
+		w.source.err = errors.New("no group")
+		ask()
+		lines(2)
+		w.source.err = nil
+		ask()
+		w.want(t, 4, 1)
+		w.source.err = errors.New("no group")
+		ask()
+		lines(3)
+		// What failed has changed nothing of what is known.
+		w.source.err = nil
+		w.changed(event.LocalUsersKind)
+		time.Sleep(changeWait)
+		w.want(t, 6, 1)
+	})
+}
