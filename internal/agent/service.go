@@ -23,6 +23,7 @@ type service[W comparable] struct {
 	run  func(ctx context.Context, way W) error
 	log  *slog.Logger
 	wake chan struct{}
+	told string // the error that was told last
 
 	mu  sync.Mutex
 	way W // the zero one: it does not run
@@ -86,7 +87,12 @@ func (s *service[W]) once(ctx context.Context, way W) (changed bool) {
 		select {
 		case err := <-done:
 			if err != nil && ctx.Err() == nil {
-				s.log.WarnContext(ctx, "a part of the agent has stopped; it is begun again", "part", s.name, "error", err)
+				level := slog.LevelWarn
+				if err.Error() == s.told {
+					level = slog.LevelDebug // what cannot be had here is told once
+				}
+				s.told = err.Error()
+				s.log.Log(ctx, level, "a part of the agent has stopped; it is begun again", "part", s.name, "error", err)
 			}
 			return false
 		case <-ctx.Done():
