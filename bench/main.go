@@ -35,6 +35,7 @@ func run() error {
 		hub     = flag.String("hub", "", "tvilling `binary` to measure (default: built from this tree)")
 		profile = flag.String("profile", "", "`directory` to leave profiles of the hub in; profiling costs a few percent")
 		burst   = flag.Duration("burst", fullScale.Burst, "how long the burst of security messages lasts; the figure that the hub is built for is of 60s")
+		idle    = flag.Duration("agent-idle", fullScale.AgentIdle, "how long the security agent is watched while it idles; the figure that it is built for is of 10m")
 		list    = flag.Bool("list", false, "list the cases and end")
 	)
 	flag.Parse()
@@ -57,7 +58,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	b.scale.Burst = *burst
+	b.scale.Burst, b.scale.AgentIdle = *burst, *idle
 	if *quick {
 		b.scale = quickScale
 	}
@@ -96,6 +97,17 @@ func cases() []benchCase {
 		{"security-memory/hub", "memory for each device whose logins, accounts and ports are known", runSecurityMemory},
 		{"security-latency/hub", "5,000 events a second over MQTT: attack sent to webhook told", runSecurityLatency},
 		{"security-burst/hub", "25,000 events a second over MQTT: nothing lost, and how long the rest takes", runSecurityBurst},
+		{"agent-size/agent", "the security agent's binary, stripped, for each architecture", runAgentSize},
+		{"agent-idle/agent", "its memory and processor time while nothing happens", runAgentIdle},
+		{"agent-starts/ebpf", "200 programs started a second, told by eBPF and counted at the hub", runStartsEBPF},
+		{"agent-starts/netlink", "the same load, told by the proc connector", runStartsNetlink},
+		{"agent-starts/auditd", "the same load under auditd", runStartsAuditd},
+		{"agent-flood/agent", "1,000 programs started a second, more than the agent's budget allows for", runAgentFlood},
+		{"agent-alert/agent", "a coin miner is started: to the webhook that is told of the alert", runAgentAlert},
+		{"agent-baseline/agent", "all checks of the baseline, and one snapshot of everything", runAgentBaseline},
+		{"agent-baseline/lynis", "an audit by Lynis of the same machine", runLynis},
+		{"agent-uplink/agent", "what is sent in a day in which nothing happens", runAgentUplink},
+		{"agent-setting/agent", "what one changed setting sends both ways", runAgentSetting},
 	}
 }
 
@@ -110,6 +122,11 @@ type scale struct {
 	Latency       time.Duration
 	Burst         time.Duration
 	Warm, Measure time.Duration
+
+	// These are of the security agent: how long it is watched while it idles,
+	// how long programs are started under its eyes, and how many attacks.
+	AgentIdle, AgentStarts, AgentFlood time.Duration
+	AgentAlerts                        int
 }
 
 // inFlight is how many requests the patch and get cases keep on their way, and
@@ -120,6 +137,8 @@ const (
 )
 
 var (
-	fullScale  = scale{Devices: 100_000, Connections: 1000, Idle: 8000, Publishers: 64, Starts: 9, Agents: 2000, Latency: 30 * time.Second, Burst: 20 * time.Second, Warm: 4 * time.Second, Measure: 12 * time.Second}
-	quickScale = scale{Devices: 10_000, Connections: 300, Idle: 1000, Publishers: 16, Starts: 3, Agents: 200, Latency: 5 * time.Second, Burst: 3 * time.Second, Warm: time.Second, Measure: 3 * time.Second}
+	fullScale = scale{Devices: 100_000, Connections: 1000, Idle: 8000, Publishers: 64, Starts: 9, Agents: 2000, Latency: 30 * time.Second, Burst: 20 * time.Second, Warm: 4 * time.Second, Measure: 12 * time.Second,
+		AgentIdle: 2 * time.Minute, AgentStarts: time.Minute, AgentFlood: 20 * time.Second, AgentAlerts: 100}
+	quickScale = scale{Devices: 10_000, Connections: 300, Idle: 1000, Publishers: 16, Starts: 3, Agents: 200, Latency: 5 * time.Second, Burst: 3 * time.Second, Warm: time.Second, Measure: 3 * time.Second,
+		AgentIdle: 10 * time.Second, AgentStarts: 5 * time.Second, AgentFlood: 5 * time.Second, AgentAlerts: 5}
 )
