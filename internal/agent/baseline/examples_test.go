@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tvilling/tvilling/internal/agent/baseline"
 )
 
@@ -198,5 +200,70 @@ func TestExamples(t *testing.T) {
 	}
 	for id := range examples {
 		t.Errorf("%s of testdata/checks.txt is no check", id)
+	}
+}
+
+// The least number of checks that are made, and not skipped, on a usual Debian
+// and on a small image with BusyBox.
+const (
+	madeDebian  = 110
+	madeBusyBox = 35
+)
+
+// TestWellKept makes all checks on systems that are as they should be: there
+// must be many, and no false alarms.
+func TestWellKept(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("the systems have files of several owners, which only root can make")
+	}
+	for name, least := range map[string]int{"server": madeDebian, "yocto": madeBusyBox} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // a root
+				t.Fatal(err)
+			}
+			var want, got []string
+			for l := range strings.Lines(string(data)) {
+				l = strings.TrimRight(l, "\n")
+				id, bad := strings.CutPrefix(l, "! ")
+				switch {
+				case bad:
+					want = append(want, id)
+				case !strings.HasPrefix(l, "#"):
+					plant(t, dir, l)
+				}
+			}
+			rep, err := baseline.Run(t.Context(), baseline.Options{Root: openRoot(t, dir), Checks: builtin(t)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			made := 0
+			for _, r := range rep.Results {
+				switch r.Outcome {
+				case skip:
+					continue
+				case fail:
+					got = append(got, r.Check.ID)
+				case errs:
+					t.Errorf("%s: %s", r.Check.ID, r.Error)
+				}
+				made++
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("checks that fail (-want +got):\n%s", d)
+			}
+			t.Logf("%d checks are made, of which %d fail", made, len(got))
+			if made < least {
+				t.Errorf("%d checks are made, want at least %d", made, least)
+			}
+		})
 	}
 }
