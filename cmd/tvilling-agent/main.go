@@ -137,11 +137,11 @@ func (c *command) help(w io.Writer, f *flag.FlagSet) {
 		usage += " " + c.args
 	}
 	fmt.Fprintf(w, "%s\n\nUsage: %s\n\nExample:\n%s\n", strings.TrimSpace(c.long), usage, c.example)
-	any := false
+	headed := false
 	f.VisitAll(func(g *flag.Flag) {
-		if !any {
+		if !headed {
 			fmt.Fprint(w, "\nFlags:\n")
-			any = true
+			headed = true
 		}
 		kind, text := flag.UnquoteUsage(g)
 		if kind != "" {

@@ -13,7 +13,6 @@ import (
 
 func newOnce() *command {
 	var asJSON bool
-	var checks string
 	return &command{
 		name: "once", short: "print one snapshot of this device as a security message",
 		long: `Take every snapshot once (listening ports, users, firewall, hardware, system, the
@@ -23,12 +22,9 @@ is told on standard error.`,
 		example: "  sudo tvilling-agent once\n  sudo tvilling-agent once | jq '.Events[] | select(.Name == \"OSBaseline\").Payload'",
 		flags: func(f *flag.FlagSet) {
 			f.BoolVar(&asJSON, "json", true, "print JSON; there is nothing else")
-			f.StringVar(&checks, "checks-directory", "", "`folder` with checks of the baseline beside those built in")
 		},
 		run: func(ctx context.Context, s stdio, _ []string) error {
-			c := identity.Default()
-			c.ChecksDirectory = checks
-			body, problems := agent.Once(ctx, c, programVersion())
+			body, problems := agent.Once(ctx, identity.Default(), programVersion())
 			for _, err := range problems {
 				fmt.Fprintf(s.err, "tvilling-agent once: %s\n", describe(err))
 			}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -376,7 +375,7 @@ func (a *Agent) reportAnew() bool {
 func texts(problems []settings.Problem) []string {
 	all := make([]string, 0, len(problems))
 	for _, p := range problems {
-		all = append(all, fmt.Sprintf("%s: %s", p.Property, p.Message))
+		all = append(all, string(p.Kind)+": "+p.Message)
 	}
 	return all
 }

@@ -4,7 +4,9 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -87,8 +89,8 @@ func Check(ctx context.Context, c identity.Config, configErr error, offline bool
 
 // writable reports whether files can be made in a folder.
 func writable(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		dir = filepath.Dir(dir) // the agent makes its folder at its start
 	}
 	f, err := os.CreateTemp(dir, ".check-*")
 	if err != nil {

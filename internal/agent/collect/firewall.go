@@ -55,7 +55,7 @@ func (f *Firewall) Sight() Sight {
 		s.Extent, s.Why = Nothing, "The kernel does not tell the rules of the firewall: "+err.Error()+"."
 		s.Remedy = "Look at the kernel's log."
 		if errors.Is(err, unix.EPERM) || errors.Is(err, fs.ErrPermission) {
-			s.Why, s.Remedy = "Only a process with CAP_NET_ADMIN may read the rules of the firewall.", "Run the agent with CAP_NET_ADMIN and CAP_NET_RAW."
+			s.Why, s.Remedy = "Only a process with CAP_NET_ADMIN may read the rules of the firewall.", "Run the agent with CAP_NET_ADMIN."
 		}
 		return s
 	}

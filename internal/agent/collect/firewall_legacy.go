@@ -75,9 +75,9 @@ func (f *xtFamily) read() ([]*fwChain, error) {
 
 // fetch returns the struct ipt_getinfo and the entries of the filter table.
 func (f *xtFamily) fetch() (info, entries []byte, err error) {
-	fd, err := unix.Socket(f.domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	fd, err := unix.Socket(f.domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open raw socket: %w", err)
+		return nil, nil, fmt.Errorf("open socket: %w", err)
 	}
 	defer unix.Close(fd)
 	for range firewallAttempts {
