@@ -1,0 +1,86 @@
+//go:build linux
+
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tvilling/tvilling/internal/agent/budget"
+)
+
+func TestReadKept(t *testing.T) {
+	t.Parallel()
+	day := budget.Day{Date: "2026-01-02", Bytes: 77}
+	for name, tt := range map[string]struct {
+		text string
+		want budget.Day
+	}{
+		"good":        {`{"format":1,"day":{"date":"2026-01-02","bytes":77},"logins":"AAE="}`, day},
+		"no file":     {"", budget.Day{}},
+		"half":        {`{"format":1,"day":{"date":"2026-`, budget.Day{}},
+		"zeros":       {"\x00\x00\x00\x00", budget.Day{}},
+		"newer":       {`{"format":2,"day":{"date":"2026-01-02","bytes":77}}`, budget.Day{}},
+		"other type":  {`{"format":1,"day":[]}`, budget.Day{}},
+		"far too big": {`{"format":1,"day":{"date":"2026-01-02","bytes":77},"x":"` + strings.Repeat("x", maxKept) + `"}`, budget.Day{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if tt.text != "" {
+				if err := os.WriteFile(filepath.Join(dir, keptFile), []byte(tt.text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := readKept(dir); got.Day != tt.want {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+func TestWriteFile(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	path := filepath.Join(dir, "f")
+	for _, text := range []string{"one", "two, which is longer", "3"} {
+		if err := writeFile(path, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(path); err != nil || string(b) != text {
+			t.Errorf("got %q, %v", b, err)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v, %v", info.Mode(), err)
+	}
+	if info, err = os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder is %v, %v", info.Mode(), err)
+	}
+	// What an agent left that was killed while it wrote is no hindrance.
+	if err := os.WriteFile(path+".new", []byte("half of something that is quite long"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(path, []byte("4")); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "4" {
+		t.Errorf("got %q, %v", b, err)
+	}
+	if all, err := os.ReadDir(dir); err != nil || len(all) != 1 {
+		t.Errorf("there are %v, %v", all, err)
+	}
+	// A failure leaves what was there, and says where it was.
+	if err := os.Mkdir(path+".new", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(path, []byte("5")); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v", err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "4" {
+		t.Errorf("after a failure: %q, %v", b, err)
+	}
+}
