@@ -206,6 +206,7 @@ func TestReporterPatches(t *testing.T) {
 		w.set("b", "3")
 		w.want(t, `{"b":3}`)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		delete(w.now, "b")
 		w.set("a", "4")
 		w.want(t, `{"a":4,"b":null}`)
@@ -227,6 +228,7 @@ func TestReporterCoalesces(t *testing.T) {
 			w.now["a"] = last
 			kick(w.wake)
 			time.Sleep(time.Millisecond)
+			synctest.Wait()
 		}
 		time.Sleep(longestReportGap)
 		synctest.Wait()

@@ -158,5 +158,5 @@ func process(n int) *event.ProcessCreate {
 }
 
 func login(user string) *event.Login {
-	return &event.Login{Executable: "/usr/sbin/sshd", ProcessID: 7, UserName: user, Operation: "ssh", Result: "Failed", RemoteAddress: "192.0.2.1"}
+	return &event.Login{Executable: "/usr/sbin/sshd", ProcessID: 7, UserName: user, Operation: "ssh", Result: "Fail", RemoteAddress: "192.0.2.1"}
 }
