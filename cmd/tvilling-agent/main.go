@@ -35,7 +35,7 @@ type stdio struct {
 // commands are those there are, in the order of help. Each call makes new ones,
 // with flags of their own.
 func commands() []*command {
-	return []*command{newRun(), newOnce(), newStatus(), newCheck(), newEnroll(), newVersion()}
+	return []*command{newRun(), newOnce(), newStatus(), newCheck(), newBaseline(), newEnroll(), newVersion()}
 }
 
 func main() {
