@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,7 +124,6 @@ func TestComplaint(t *testing.T) {
 // fakeTwin has reported properties.
 type fakeTwin struct {
 	patches []string
-	at      []time.Duration
 	doc     map[string]any
 	fail    error // of the next reports
 	takes   bool  // although they fail
@@ -132,6 +132,7 @@ type fakeTwin struct {
 // reporting is a reporter that runs, of properties that a test sets.
 type reporting struct {
 	*reporter
+	mu   sync.Mutex // for what follows
 	now  map[string]string
 	twin *fakeTwin
 	away bool
@@ -141,11 +142,12 @@ type reporting struct {
 
 func reports(t *testing.T) *reporting {
 	t.Helper()
-	start := time.Now()
 	w := &reporting{now: map[string]string{"a": "1"}, twin: &fakeTwin{doc: map[string]any{}}}
 	w.reporter = &reporter{
-		connected: func() bool { return !w.away },
+		connected: func() bool { w.mu.Lock(); defer w.mu.Unlock(); return !w.away },
 		build: func() map[string]any {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			m := map[string]any{}
 			for k, v := range w.now {
 				m[k] = json.RawMessage(v)
@@ -153,10 +155,12 @@ func reports(t *testing.T) *reporting {
 			return m
 		},
 		anew:   func() bool { was := w.made; w.made = false; return was },
-		failed: func(error) { w.errs++ },
+		failed: func(error) { w.mu.Lock(); defer w.mu.Unlock(); w.errs++ },
 		wake:   make(chan struct{}, 1),
 		report: func(_ context.Context, patch []byte) error {
-			w.twin.patches, w.twin.at = append(w.twin.patches, string(patch)), append(w.twin.at, time.Since(start))
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.twin.patches = append(w.twin.patches, string(patch))
 			if w.twin.fail == nil || w.twin.takes {
 				var p map[string]any
 				if err := json.Unmarshal(patch, &p); err != nil {
@@ -180,14 +184,23 @@ func reports(t *testing.T) *reporting {
 
 // set changes what is to be reported.
 func (w *reporting) set(k, v string) {
-	w.now[k] = v
+	w.change(func() { w.now[k] = v })
 	kick(w.wake)
 	synctest.Wait()
+}
+
+// change changes something, or looks at it.
+func (w *reporting) change(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
 }
 
 func (w *reporting) want(t *testing.T, patches ...string) {
 	t.Helper()
 	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !slices.Equal(w.twin.patches, patches) {
 		t.Fatalf("got  %v\nwant %v", w.twin.patches, patches)
 	}
@@ -206,12 +219,11 @@ func TestReporterPatches(t *testing.T) {
 		w.set("b", "3")
 		w.want(t, `{"b":3}`)
 		time.Sleep(time.Minute)
-		synctest.Wait()
-		delete(w.now, "b")
+		w.change(func() { delete(w.now, "b") })
 		w.set("a", "4")
 		w.want(t, `{"a":4,"b":null}`)
 		time.Sleep(time.Minute)
-		w.made = true
+		w.change(func() { w.made = true })
 		w.set("a", "4")
 		w.want(t, `{"a":4}`)
 	})
@@ -225,10 +237,9 @@ func TestReporterCoalesces(t *testing.T) {
 		last := ""
 		for n := range int(10 * time.Minute / time.Millisecond) {
 			last = fmt.Sprint(n)
-			w.now["a"] = last
+			w.change(func() { w.now["a"] = last })
 			kick(w.wake)
 			time.Sleep(time.Millisecond)
-			synctest.Wait()
 		}
 		time.Sleep(longestReportGap)
 		synctest.Wait()
@@ -240,7 +251,7 @@ func TestReporterCoalesces(t *testing.T) {
 		}
 		// When it is quiet again, so is the reporter, and as quick as before.
 		time.Sleep(time.Minute)
-		w.twin.patches, w.twin.at = nil, nil
+		w.change(func() { w.twin.patches = nil })
 		w.set("a", "-1")
 		time.Sleep(firstReportGap)
 		w.set("a", "-2")
@@ -254,11 +265,11 @@ func TestReporterFailures(t *testing.T) {
 		w := reports(t)
 		w.set("b", "1")
 		time.Sleep(time.Minute)
-		w.twin.patches = nil
+		w.change(func() { w.twin.patches = nil })
 		// The hub takes it, but the answer is lost; then it is as it was before.
-		w.twin.fail, w.twin.takes = errors.New("the connection is lost"), true
+		w.change(func() { w.twin.fail, w.twin.takes = errors.New("the connection is lost"), true })
 		w.set("b", "2")
-		w.twin.fail, w.twin.takes = nil, false
+		w.change(func() { w.twin.fail, w.twin.takes = nil, false })
 		w.set("b", "1")
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -266,15 +277,14 @@ func TestReporterFailures(t *testing.T) {
 			t.Fatalf("the twin has %s after %v", got, w.twin.patches)
 		}
 		// It fails for an hour: tries are rare, and in the end it is there.
-		w.twin.patches, w.twin.fail = nil, errors.New("too many requests")
-		w.errs = 0
+		w.change(func() { w.twin.patches, w.twin.fail, w.errs = nil, errors.New("too many requests"), 0 })
 		w.set("b", "5")
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if n := len(w.twin.patches); n < 60 || n > 75 || n != w.errs {
 			t.Errorf("%d tries in an hour, %d of them told", n, w.errs)
 		}
-		w.twin.fail = nil
+		w.change(func() { w.twin.fail = nil })
 		time.Sleep(2 * longestReportGap)
 		synctest.Wait()
 		if got := fmt.Sprint(w.twin.doc); got != "map[a:1 b:5]" {
@@ -287,11 +297,11 @@ func TestReporterOffline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := reports(t)
-		w.away = true
+		w.change(func() { w.away = true })
 		w.set("a", "2")
 		time.Sleep(time.Hour)
 		w.want(t)
-		w.away = false
+		w.change(func() { w.away = false })
 		kick(w.wake) // as a connection does
 		w.want(t, `{"a":2}`)
 	})

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ type sending struct {
 	hub   *fakeHub
 	start time.Time
 	// high and low say whether the day's bytes allow messages.
-	high, low bool
+	high, low atomic.Bool
 }
 
 // sends makes a sender that runs until the test ends. Intervals are one minute
@@ -42,11 +43,13 @@ func sends(t *testing.T, s *spool.Spool, change func(*settings.Settings)) *sendi
 			change(s)
 		}
 	})
-	w := &sending{t: t, spool: s, in: newIntake(s, conf), hub: &fakeHub{t: t}, start: time.Now(), high: true, low: true}
+	w := &sending{t: t, spool: s, in: newIntake(s, conf), hub: &fakeHub{t: t}, start: time.Now()}
+	w.high.Store(true)
+	w.low.Store(true)
 	w.out = &sender{
 		spool: s, settings: conf, wake: make(chan struct{}, 1), log: quiet(t),
 		send: w.hub.send, connected: w.hub.connected,
-		mayTry: func(high bool) bool { return high && w.high || !high && w.low },
+		mayTry: func(high bool) bool { return high && w.high.Load() || !high && w.low.Load() },
 		message: func(dst []byte, b spool.Batch) []byte {
 			return b.AppendMessage(dst, "1.0", "5a4b8c1e-7d2f-4c3a-9b6e-0f1d2c3b4a59")
 		},
@@ -253,7 +256,7 @@ func TestSenderBytes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := sends(t, inMemory(t, 1<<20), func(s *settings.Settings) { s.MaxMessage = 8192 })
-		w.low = false
+		w.low.Store(false)
 		w.addLow(100) // more than a message
 		time.Sleep(time.Hour)
 		w.want()
@@ -265,11 +268,12 @@ func TestSenderBytes(t *testing.T) {
 		w.out.flushAll()
 		time.Sleep(time.Hour)
 		w.want()
-		w.high = false
+		w.high.Store(false)
 		w.in.Observe(time.Now(), login("root"))
 		time.Sleep(time.Hour)
 		w.want()
-		w.low, w.high = true, true // another day
+		w.low.Store(true) // another day
+		w.high.Store(true)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		events := 0

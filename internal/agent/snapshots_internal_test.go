@@ -6,7 +6,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,38 +20,57 @@ import (
 
 // fakeSnapshot is a source of users.
 type fakeSnapshot struct {
+	start time.Time
+	mu    sync.Mutex // for what follows
 	users []event.Item
 	err   error
 	takes []time.Duration
-	start time.Time
 }
 
 func (f *fakeSnapshot) Kind() event.Kind     { return event.LocalUsersKind }
 func (f *fakeSnapshot) Sight() collect.Sight { return collect.Sight{} }
 func (f *fakeSnapshot) Take(context.Context) ([]event.Item, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.takes = append(f.takes, time.Since(f.start))
 	return f.users, f.err
 }
 
-// world of snapshots: one source of users, and how often they were given.
+// shows sets what is taken from now on.
+func (f *fakeSnapshot) shows(err error, users ...event.Item) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.users, f.err = users, err
+}
+
+// taken returns when snapshots were taken.
+func (f *fakeSnapshot) taken() []time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.takes)
+}
+
+// root is a user.
+var root = &event.LocalUsers{UserName: "root", UserID: "0"}
+
+// snapshotWorld is a world of snapshots: one source of users, and how often they were given.
 type snapshotWorld struct {
 	*snapshots
 	source *fakeSnapshot
-	given  int
-	after  int
+	given  atomic.Int64
 	log    strings.Builder
 }
 
 func takeSnapshots(t *testing.T) *snapshotWorld {
 	t.Helper()
-	w := &snapshotWorld{source: &fakeSnapshot{start: time.Now(), users: []event.Item{&event.LocalUsers{UserName: "root", UserID: "0"}}}}
+	w := &snapshotWorld{source: &fakeSnapshot{start: time.Now(), users: []event.Item{root}}}
 	w.snapshots = newSnapshots([]collect.Snapshot{w.source}, func(_ time.Time, k event.Kind, _ []event.Item) {
 		if k != event.LocalUsersKind {
 			t.Errorf("a snapshot of %s is given", k)
 		}
-		w.given++
+		w.given.Add(1)
 	}, func(ctx context.Context) error { return ctx.Err() }, slog.New(slog.NewTextHandler(&w.log, nil)))
-	w.snapshots.after = func() { w.after++ }
+	w.snapshots.after = func() {}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); w.run(ctx) }()
@@ -59,8 +81,8 @@ func takeSnapshots(t *testing.T) *snapshotWorld {
 func (w *snapshotWorld) want(t *testing.T, takes, given int) {
 	t.Helper()
 	synctest.Wait()
-	if len(w.source.takes) != takes || w.given != given {
-		t.Fatalf("taken %d times, given %d times; want %d, %d", len(w.source.takes), w.given, takes, given)
+	if n, m := len(w.source.taken()), int(w.given.Load()); n != takes || m != given {
+		t.Fatalf("taken %d times, given %d times; want %d, %d", n, m, takes, given)
 	}
 }
 
@@ -92,14 +114,14 @@ func TestSnapshotsOfChanges(t *testing.T) {
 		time.Sleep(changeWait)
 		w.want(t, 2, 1)
 		// Many changes at once are one.
-		w.source.users = append(w.source.users, &event.LocalUsers{UserName: "eve", UserID: "1000"})
+		w.source.shows(nil, root, &event.LocalUsers{UserName: "eve", UserID: "1000"})
 		for range 100 {
 			w.changed(event.LocalUsersKind)
 		}
 		time.Sleep(changeWait)
 		w.want(t, 3, 2)
 		// That there are none is something else than no snapshot.
-		w.source.users = nil
+		w.source.shows(nil)
 		w.changed(event.LocalUsersKind)
 		time.Sleep(changeWait)
 		w.want(t, 4, 3)
@@ -117,20 +139,21 @@ func TestSnapshotsFlood(t *testing.T) {
 		}
 		time.Sleep(changeRefill)
 		synctest.Wait()
-		if n, most := len(w.source.takes), changeBurst+int(6*time.Hour/changeRefill)+2; n > most || n < most-5 {
+		if n, most := len(w.source.taken()), changeBurst+int(6*time.Hour/changeRefill)+2; n > most || n < most-5 {
 			t.Errorf("taken %d times, want %d or a little less", n, most)
 		}
-		if last := w.source.takes[len(w.source.takes)-1]; last < 6*time.Hour-time.Second {
-			t.Errorf("the last change is not seen: the last snapshot is of %v", last)
+		if at := last(w.source.taken()); at < 6*time.Hour-time.Second {
+			t.Errorf("the last change is not seen: the last snapshot is of %v", at)
 		}
 		// Once it is quiet, a change is seen at once again.
 		time.Sleep(changeBurst * changeRefill)
+		synctest.Wait()
 		before := time.Since(w.source.start)
 		w.changed(event.LocalUsersKind)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if last := w.source.takes[len(w.source.takes)-1]; last != before+changeWait {
-			t.Errorf("a change at %v is seen at %v", before, last)
+		if at := last(w.source.taken()); at != before+changeWait {
+			t.Errorf("a change at %v is seen at %v", before, at)
 		}
 	})
 }
@@ -149,24 +172,26 @@ func TestSnapshotsFail(t *testing.T) {
 				t.Fatalf("it is said %d times, want %d:\n%s", n, want, &w.log)
 			}
 		}
-		w.source.err = errors.New("no passwd")
+		w.source.shows(errors.New("no passwd"))
 		ask()
 		ask()
 		w.want(t, 2, 0)
 		lines(1)
-		w.source.err = errors.New("no group")
+		w.source.shows(errors.New("no group"))
 		ask()
 		lines(2)
-		w.source.err = nil
+		w.source.shows(nil, root)
 		ask()
 		w.want(t, 4, 1)
-		w.source.err = errors.New("no group")
+		w.source.shows(errors.New("no group"))
 		ask()
 		lines(3)
 		// What failed has changed nothing of what is known.
-		w.source.err = nil
+		w.source.shows(nil, root)
 		w.changed(event.LocalUsersKind)
 		time.Sleep(changeWait)
 		w.want(t, 6, 1)
 	})
 }
+
+func last(all []time.Duration) time.Duration { return all[len(all)-1] }
