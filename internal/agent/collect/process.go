@@ -3,6 +3,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -28,6 +29,11 @@ const (
 	lostHash      = "hash not computed"
 )
 
+// unknownProgram stands for a program that was gone before anything of it could
+// be read. The schema wants a name: an event without one would be no event for
+// the hub.
+const unknownProgram = "(unknown)"
+
 // ProcessOptions are what Processes are made with.
 type ProcessOptions struct {
 	// Proc is where procfs is, /proc if empty.
@@ -47,7 +53,8 @@ type ProcessOptions struct {
 // hexadecimal digits, of the program's file unless that has more than 64 MiB;
 // "Deleted":"true" where the file is gone; "Cut":"true" where the command line
 // has more than 4 KiB; "ArgumentsMissing":"true" where the process was gone
-// before its arguments could be read, whose command line is the executable.
+// before its arguments could be read, whose command line is the executable, or
+// "(unknown)" where that is not known either.
 //
 // ExitStatus of ProcessTerminate is as shells have it: the exit code, or 128
 // and the number of the signal; -1 where it cannot be known.
@@ -139,7 +146,7 @@ func (p *Processes) exec(h *kernel.Happening) {
 	g := p.programOf(h, now.parent)
 	defer g.close()
 	if g.path == "" {
-		g.path = text(h.Name)
+		g.path = cmp.Or(text(h.Name), unknownProgram)
 	}
 	now.executable = g.path
 	p.remember(h.PID, now)

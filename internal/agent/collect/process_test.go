@@ -207,6 +207,11 @@ func TestProcessCreate(t *testing.T) {
 				event.ProcessCreate{Executable: "x\uFFFD", CommandLine: "x\uFFFD", Extra: event.Details{{Name: "ArgumentsMissing", Value: "true"}}},
 			},
 			{
+				"nothing at all",
+				kernel.Happening{PID: 790, ArgsMissing: true},
+				event.ProcessCreate{Executable: "(unknown)", CommandLine: "(unknown)", Extra: event.Details{{Name: "ArgumentsMissing", Value: "true"}}},
+			},
+			{
 				"a file named so",
 				kernel.Happening{PID: 14, ParentPID: 77, HasUID: true, Args: args("a")},
 				event.ProcessCreate{Executable: "/nowhere/gone (deleted)", CommandLine: "a", UserID: "0", UserName: "root", Extra: event.Details{{Name: "ParentExecutable", Value: "./x"}}},
@@ -222,7 +227,7 @@ func TestProcessCreate(t *testing.T) {
 				t.Errorf("%s: %s", c.name, d)
 			}
 		}
-		if d := cmp.Diff(map[string]uint64{"ProcessCreate: arguments gone": 2}, to.lost); d != "" {
+		if d := cmp.Diff(map[string]uint64{"ProcessCreate: arguments gone": 3}, to.lost); d != "" {
 			t.Error(d)
 		}
 		// What is not hashed is told without a hash; nothing is told of the agent.
