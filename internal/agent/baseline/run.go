@@ -112,7 +112,8 @@ func (o *Options) enabled() []*Check {
 }
 
 // Items returns what is sent: the checks that failed, and those that could not
-// be made. None means that everything passed.
+// be made. None means that everything passed. ExtraDetails has the check's Id
+// where CceId is another number.
 func (r *Report) Items() []event.Item {
 	var items []event.Item
 	for i := range r.Results {
@@ -120,14 +121,17 @@ func (r *Report) Items() []event.Item {
 		if res.Outcome != Fail && res.Outcome != Err {
 			continue
 		}
-		items = append(items, &event.OSBaseline{
+		it := &event.OSBaseline{
 			Description: res.Check.Title,
 			CceID:       res.Check.CceID(),
 			Result:      string(res.Outcome),
 			Error:       res.Error,
 			Severity:    string(res.Check.Severity),
-			Extra:       event.Details{{Name: "Id", Value: res.Check.ID}},
-		})
+		}
+		if it.CceID != res.Check.ID {
+			it.Extra = event.Details{{Name: "Id", Value: res.Check.ID}}
+		}
+		items = append(items, it)
 	}
 	return items
 }
