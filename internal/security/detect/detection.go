@@ -59,6 +59,9 @@ type Finding struct {
 	Event   *event.Event
 	Item    int
 	Matched []ledger.Match
+	// Least is the severity that the alert has at least, for a finding that is
+	// graver than others of its detection; the zero value changes nothing.
+	Least ledger.Severity
 }
 
 // Scope is a detection's view of one device, and its way to report. It is

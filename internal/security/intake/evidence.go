@@ -50,7 +50,7 @@ func raise(tx *ledger.Tx, d *ledger.Device, m *event.Message, f detect.Found) er
 		}
 	}
 	_, err := alert.Raise(tx, alert.Raised{
-		Key: key, Title: f.Title, Severity: f.Severity, Rule: f.Info.ID, RuleVersion: f.Version,
+		Key: key, Title: f.Title, Severity: max(f.Severity, f.Least), Rule: f.Info.ID, RuleVersion: f.Version,
 		Hits: ev.Hits, Time: f.Time, Evidence: ev,
 	})
 	return err

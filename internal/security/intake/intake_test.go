@@ -170,7 +170,7 @@ func (w *world) run() (*intake.Service, func()) {
 	rule := "title: Miner\nid: 11111111-2222-4333-8444-555555555555\nlogsource: {category: process_creation}\n" +
 		"detection:\n  s:\n    CommandLine|contains: xmrig\n  condition: s\nlevel: high\ntvilling: {type: IoT_Miner, fold: [Executable]}\n"
 	engine, err := detect.New(w.t.Context(), detect.Options{
-		Decode: rulefile.Parse, Builtin: fstest.MapFS{"miner.yml": {Data: []byte(rule)}}, Ledger: w.ledger, Logger: log,
+		Decode: rulefile.Parse, Builtin: fstest.MapFS{"miner.yml": {Data: []byte(rule)}}, Stateful: []detect.Stateful{grave{}}, Ledger: w.ledger, Logger: log,
 		List: func(string) (sigma.List, bool) { return nil, false },
 	})
 	if err != nil {
