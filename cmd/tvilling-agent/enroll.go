@@ -17,6 +17,7 @@ import (
 func newEnroll() *command {
 	var config, ca, module, state string
 	var mqtt, https int
+	var caGiven bool
 	return &command{
 		name: "enroll", short: "connect this device: fetch the key of its security module from the hub",
 		long: `Make this the agent of a device. Reads a connection string from standard input:
@@ -27,7 +28,10 @@ file and, beside it, a file with the module's key that only root can read.
 		example: "  sudo tvilling-agent enroll < connection-string.txt",
 		flags: func(f *flag.FlagSet) {
 			f.StringVar(&config, "config", identity.DefaultPath, "`file` to write")
-			f.StringVar(&ca, "ca-file", "", "PEM `file` of the authority that signed the hub's certificate")
+			f.Func("ca-file", "PEM `file` of the authority that signed the hub's certificate, \"\" for the system's", func(v string) error {
+				ca, caGiven = v, true
+				return nil
+			})
 			f.StringVar(&module, "module", "", "`id` of the module to connect as, if not azureiotsecurity")
 			f.StringVar(&state, "state-directory", "", "`folder` for what the agent keeps")
 			f.IntVar(&mqtt, "mqtt-port", 8883, "`port` of MQTT")
@@ -47,7 +51,7 @@ file and, beside it, a file with the module's key that only root can read.
 			}
 			c.Path, c.ConnectionString = config, line
 			c.MQTTPort, c.HTTPSPort = mqtt, https
-			if ca != "" {
+			if caGiven {
 				c.CAFile = ca
 			}
 			if module != "" {

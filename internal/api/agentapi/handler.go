@@ -1,10 +1,12 @@
 package agentapi
 
 import (
+	"encoding/pem"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,8 +51,10 @@ func New(o Options) *Handler {
 	h.Handler = rest.New(rest.Options{
 		Auth: o.Auth, Observe: o.Observe, Logger: o.Logger.With("component", "agentapi"), Timeout: downloadTime,
 		Routes: []rest.Route{
-			{Method: http.MethodGet, Pattern: Path[:len(Path)-1] + "/install", Own: true, Open: true, Handle: h.install},
-			{Method: http.MethodGet, Pattern: Path[:len(Path)-1] + "/{platform}", Own: true, Open: true, Handle: h.download},
+			{Method: http.MethodGet, Pattern: Path + "install", Own: true, Open: true, Handle: h.install},
+			{Method: http.MethodHead, Pattern: Path + "install", Own: true, Open: true, Handle: h.install},
+			{Method: http.MethodGet, Pattern: Path + "{platform}", Own: true, Open: true, Handle: h.download},
+			{Method: http.MethodHead, Pattern: Path + "{platform}", Own: true, Open: true, Handle: h.download},
 		},
 		Header: map[string]string{"X-Content-Type-Options": "nosniff"},
 	})
@@ -81,9 +85,10 @@ func (h *Handler) install(c *rest.Call) error {
 	if port != 443 {
 		address = net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(port))
 	}
+	// The texts that end in a line break are whole lines of the script.
 	fill := []string{
 		"%HUB%", address, "%HTTPS_PORT%", strconv.Itoa(port), "%MQTT_PORT%", strconv.Itoa(h.opt.MQTTPort()),
-		"%CA%", string(h.opt.CA()), "%UNIT%", packaging.AgentUnit, "%INIT%", packaging.AgentInit,
+		"%CA%\n", certificates(h.opt.CA()), "%UNIT%\n", packaging.AgentUnit, "%INIT%\n", packaging.AgentInit,
 	}
 	for _, platform := range Platforms {
 		s, err := h.programs.sum(platform)
@@ -98,8 +103,25 @@ func (h *Handler) install(c *rest.Call) error {
 	return c.Text("text/x-shellscript; charset=utf-8", strings.NewReplacer(fill...).Replace(packaging.AgentInstall))
 }
 
-// hub reads the Host header. It becomes part of a shell script, so nothing but
-// the characters of names and addresses gets through.
+// certificates returns the certificates of a PEM text and nothing else that
+// stands in it, so that no line of it can be one of the script.
+func certificates(text []byte) string {
+	var b strings.Builder
+	for {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			return b.String()
+		}
+		if block.Type == "CERTIFICATE" {
+			b.Write(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))
+		}
+		text = rest
+	}
+}
+
+// hub reads the Host header: a name, an IPv4 address or an IPv6 address in
+// brackets, with or without a port. It becomes part of a shell script, so
+// nothing but the characters of names and addresses gets through.
 func hub(header string) (host string, port int, err error) {
 	host, port = header, 443
 	if h, p, err := net.SplitHostPort(header); err == nil {
@@ -108,15 +130,23 @@ func hub(header string) (host string, port int, err error) {
 			return "", 0, badHost()
 		}
 		host, port = h, int(n)
+		if strings.Contains(h, ":") {
+			host = "[" + h + "]" // SplitHostPort takes them off
+		}
 	}
-	bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if bare == "" || len(bare) > 253 || strings.Trim(bare, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:") != "" || strings.HasPrefix(bare, "-") {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		a, err := netip.ParseAddr(inner)
+		if !ok || err != nil || !a.Is6() || a.Zone() != "" {
+			return "", 0, badHost()
+		}
+		return "[" + a.String() + "]", port, nil
+	}
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+	if host == "" || len(host) > 253 || strings.HasPrefix(host, "-") || strings.Trim(host, letters) != "" {
 		return "", 0, badHost()
 	}
-	if strings.Contains(bare, ":") {
-		return "[" + bare + "]", port, nil
-	}
-	return bare, port, nil
+	return host, port, nil
 }
 
 func badHost() error {

@@ -62,16 +62,21 @@ func (p *programs) open(platform string) (*os.File, fs.FileInfo, error) {
 }
 
 func openFile(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
+	// Opening a pipe would wait for one who writes to it.
+	info, err := root.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is not a regular file")
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the agent %s: %w", name, err)
+	}
 	f, err := root.Open(name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open the agent: %w", err)
+		return nil, nil, fmt.Errorf("open the agent %s: %w", name, err)
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("open the agent: %s is not a regular file", name)
-	}
+	info, err = f.Stat()
 	if err != nil {
-		return nil, nil, errors.Join(err, f.Close())
+		return nil, nil, errors.Join(fmt.Errorf("open the agent %s: %w", name, err), f.Close())
 	}
 	return f, info, nil
 }

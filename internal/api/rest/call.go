@@ -147,6 +147,9 @@ func (c *Call) File(contentType string, size int64, from io.Reader, within time.
 	header.Set("Content-Length", strconv.FormatInt(size, 10))
 	c.wrote, c.status = true, http.StatusOK
 	c.W.WriteHeader(http.StatusOK)
+	if c.R.Method == http.MethodHead {
+		return nil
+	}
 	if _, err := io.CopyN(c.W, from, size); err != nil {
 		c.Warn("a file was cut short", err)
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole

@@ -1,0 +1,4 @@
+package agentapi
+
+// Hub is hub, for its fuzz test.
+var Hub = hub
