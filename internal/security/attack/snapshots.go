@@ -2,13 +2,14 @@ package attack
 
 import "github.com/tvilling/tvilling/internal/security/event"
 
-// users is a snapshot of accounts, in which pump has the given groups.
-func users(ids, groups string) []event.Item {
-	return []event.Item{
+// users is a snapshot of accounts, in which pump has the given groups, and of
+// more.
+func users(ids, groups string, more ...event.Item) []event.Item {
+	return append([]event.Item{
 		&event.LocalUsers{UserID: "0", UserName: "root", GroupIDs: "0", GroupNames: "root"},
 		&event.LocalUsers{UserID: "33", UserName: "www-data", GroupIDs: "33", GroupNames: "www-data"},
 		&event.LocalUsers{UserID: "1000", UserName: "pump", GroupIDs: ids, GroupNames: groups},
-	}
+	}, more...)
 }
 
 // firewall is a snapshot of a firewall; closed says that it refuses what no
@@ -34,6 +35,7 @@ func snapshots() []Attack {
 		}}
 	}
 	few, many := users("1000", "pump"), users("27;1000", "sudo;pump")
+	helper := users("1000", "pump", &event.LocalUsers{UserID: "1001", UserName: "helper", GroupIDs: "27;1001", GroupNames: "sudo;helper"})
 	return []Attack{
 		{
 			Name: "group-member-added", Title: "Local user added to a group", Type: "IoT_LocalUserAddedToGroup", Detection: "group-member-added",
@@ -44,6 +46,16 @@ func snapshots() []Attack {
 			Name: "group-member-removed", Title: "Local user removed from a group", Type: "IoT_LocalUserRemovedFromGroup", Detection: "group-member-removed",
 			Describe: "Between two snapshots of the accounts a user ceases to be a member of sudo.",
 			Steps:    []Step{tell("The device tells of its accounts", many), tell("The device tells again: a user is not in sudo any more", few)},
+		},
+		{
+			Name: "local-user-added", Title: "Local user added", Type: "IoT_LocalUserAdded", Detection: "local-user-added",
+			Describe: "Between two snapshots of the accounts there comes a user, a member of sudo.",
+			Steps:    []Step{tell("The device tells of its accounts", few), tell("The device tells again: there is another user, in sudo", helper)},
+		},
+		{
+			Name: "local-user-deleted", Title: "Local user deletion detected", Type: "IoT_LocalUserDeleted", Detection: "local-user-deleted",
+			Describe: "Between two snapshots of the accounts a user vanishes.",
+			Steps:    []Step{tell("The device tells of its accounts", helper), tell("The device tells again: a user is gone", few)},
 		},
 		{
 			Name: "firewall-opened", Title: "Firewall lost all rules that deny", Type: "IoT_DisableFirewall", Detection: "firewall-opened",

@@ -15,5 +15,7 @@ func All() []detect.Stateful {
 		GroupMemberRemoved(),
 		LocalLoginFailed(),
 		LocalLoginSucceeded(),
+		LocalUserAdded(),
+		LocalUserDeleted(),
 	}
 }

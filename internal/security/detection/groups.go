@@ -16,9 +16,6 @@ const (
 	groupsForm = 1
 	// maxUserGroups bounds the groups that are kept of one user.
 	maxUserGroups = 64
-	// maxChanges bounds the users that one snapshot is reported for one by
-	// one; if more changed, one finding stands for all.
-	maxChanges = 16
 )
 
 // member is a user with the groups it belongs to.
@@ -74,14 +71,7 @@ func (d *groupChange) Observe(s detect.Scope, e *event.Event, _ detect.Values) {
 		}
 	}
 	s.Remember(groupsMemory(second, merge(before, now)))
-	if len(found) > maxChanges {
-		all := found[0]
-		all.Cause, all.Hits = "many users", int64(len(found))
-		found = []detect.Finding{all}
-	}
-	for _, f := range found {
-		s.Report(f)
-	}
+	reportChanges(s, found)
 }
 
 func finding(e *event.Event, m *member, groups []string, pattern string) detect.Finding {

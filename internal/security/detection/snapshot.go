@@ -1,7 +1,9 @@
 package detection
 
 import (
+	"cmp"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/tvilling/tvilling/internal/security/detect"
@@ -43,5 +45,22 @@ func parts(s detect.Scope, e *event.Event) iter.Seq2[int, event.Item] {
 				}
 			}
 		}
+	}
+}
+
+// maxChanges bounds the users that one snapshot is reported for one by one; if
+// more changed, one finding stands for all: the gravest.
+const maxChanges = 16
+
+// reportChanges reports what the difference of two snapshots of the accounts
+// has shown.
+func reportChanges(s detect.Scope, found []detect.Finding) {
+	if len(found) > maxChanges {
+		all := slices.MaxFunc(found, func(a, b detect.Finding) int { return cmp.Compare(a.Least, b.Least) })
+		all.Cause, all.Hits = "many users", int64(len(found))
+		found = []detect.Finding{all}
+	}
+	for _, f := range found {
+		s.Report(f)
 	}
 }
