@@ -19,14 +19,14 @@ type checks struct {
 	// directory is the one that custom checks may be in.
 	directory string
 	wait      func(context.Context) error
-	warn      func(message string, err error)
+	warn      func(error)
 
 	mu       sync.Mutex
 	settings settings.Settings
 	sight    collect.Sight
 }
 
-func newChecks(directory string, wait func(context.Context) error, warn func(string, error)) *checks {
+func newChecks(directory string, wait func(context.Context) error, warn func(error)) *checks {
 	return &checks{directory: directory, wait: wait, warn: warn, sight: collect.Sight{Name: "baseline", Extent: collect.Full, Source: "files, /proc, /sys"}}
 }
 
@@ -66,7 +66,7 @@ func (c *checks) Take(ctx context.Context) ([]event.Item, error) {
 	if s.CustomChecks {
 		custom, err := baseline.LoadCustom(c.directory, s.CustomPath, s.CustomHash)
 		if err != nil {
-			c.warn("the custom checks of the twin are not made", err)
+			c.warn(err)
 			sight.Extent, sight.Why = collect.Partial, "The custom checks are not made: "+err.Error()
 			sight.Remedy = "Put the file into " + c.directory + " and its path and SHA-256 into the twin."
 			refused = &event.OSBaseline{Description: "The custom checks of the twin can be made", CceID: "TV-CUSTOM", Result: "Err", Error: err.Error(), Severity: "Warning"}

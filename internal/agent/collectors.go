@@ -64,7 +64,7 @@ func newCollectors(in *intake, sender *sender, b *budget.Budget, log *slog.Logge
 	if err := c.logins.Restore(logins); len(logins) > 0 && err != nil {
 		log.Info("logins before the start are not told", "error", err)
 	}
-	c.checks = newChecks(cmp.Or(directory, baseline.CustomDir), b.Wait, func(message string, err error) { log.Warn(message, "error", err) })
+	c.checks = newChecks(cmp.Or(directory, baseline.CustomDir), b.Wait, func(err error) { log.Warn("the custom checks of the twin are not made", "error", err) })
 	c.all = []collect.Snapshot{
 		collect.NewSystem(root, c.overrides), collect.NewUsers(root), collect.NewPorts(root, collect.PortOptions{}), collect.NewFirewall(root), collect.NewHardware(root), c.checks,
 	}
@@ -140,7 +140,7 @@ func (c *collectors) overrides() map[string]string {
 // watchKernel watches processes and connections.
 func (c *collectors) watchKernel(ctx context.Context, w watch) error {
 	sources, err := kernel.Open(kernel.Options{
-		Processes: w.processes, Connections: w.connections, Prefer: kernel.Prefer(w.prefer), Self: int32(os.Getpid()), //nolint:gosec // a PID has 22 bits
+		Processes: w.processes, Connections: w.connections, Prefer: kernel.Prefer(w.prefer), Self: int32(os.Getpid()),
 	})
 	c.see(&sources)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,7 +58,7 @@ func (d *diagnostics) Enabled(ctx context.Context, l slog.Level) bool {
 
 // WithAttrs returns a handler that adds attributes.
 func (d *diagnostics) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &diagnostics{Handler: d.Handler.WithAttrs(attrs), sink: d.sink, attrs: append(d.attrs[:len(d.attrs):len(d.attrs)], attrs...)}
+	return &diagnostics{Handler: d.Handler.WithAttrs(attrs), sink: d.sink, attrs: append(slices.Clip(d.attrs), attrs...)}
 }
 
 // WithGroup returns a handler that groups attributes; events show them flat.

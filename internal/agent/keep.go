@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/tvilling/tvilling/internal/agent/budget"
@@ -134,7 +135,7 @@ func useReport(u *budget.Use) map[string]any {
 	}
 }
 
-func number(n int64) json.RawMessage { return json.RawMessage(fmt.Sprint(n)) }
+func number(n int64) json.RawMessage { return json.RawMessage(strconv.FormatInt(n, 10)) }
 
 func quoted(s string) json.RawMessage {
 	b, _ := json.Marshal(s) // fails on no string

@@ -222,7 +222,7 @@ func (s *sender) one(ctx context.Context, order []spool.Class, pad int) {
 	s.mu.Unlock()
 	batch, err := s.spool.Take(budget, pad, order...)
 	if err != nil {
-		s.log.Error("the spool cannot be read", "error", err)
+		s.log.ErrorContext(ctx, "the spool cannot be read", "error", err)
 		s.later(now)
 		return
 	}
@@ -258,12 +258,12 @@ func (s *sender) one(ctx context.Context, order []spool.Class, pad int) {
 	}
 	s.mu.Unlock()
 	if err != nil {
-		s.log.Info("a message was not sent; it stays in the spool", "events", batch.Len(), "error", err)
+		s.log.InfoContext(ctx, "a message was not sent; it stays in the spool", "events", batch.Len(), "error", err)
 		s.later(now)
 		return
 	}
 	if err := s.spool.Done(batch); err != nil {
-		s.log.Error("the spool cannot forget what was sent; it will be sent again", "error", err)
+		s.log.ErrorContext(ctx, "the spool cannot forget what was sent; it will be sent again", "error", err)
 	}
 }
 

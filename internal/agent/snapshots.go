@@ -165,7 +165,7 @@ func (s *snapshots) take(ctx context.Context, source collect.Snapshot, always bo
 	s.mu.Unlock()
 	if err != nil {
 		if !again { // it is said once, not each time
-			s.log.Warn("a snapshot could not be taken", "event", k.String(), "error", err)
+			s.log.WarnContext(ctx, "a snapshot could not be taken", "event", k.String(), "error", err)
 		}
 		return
 	}

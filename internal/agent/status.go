@@ -74,7 +74,7 @@ const statusTimeout = 5 * time.Second
 // serveStatus answers each connection to the socket with the status, until ctx
 // ends.
 func serveStatus(ctx context.Context, path string, status func() Status) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("make the folder of the status socket: %w", err)
 	}
 	// A socket that is there is of an agent that is gone: the spool's lock keeps
