@@ -14,6 +14,12 @@ CRASH_RUNS ?= 200
 # How long `make soak` keeps a hub under load.
 SOAK_TIME ?= 10m
 
+# The version of a release, such as 1.0.0; without it, the one that Go knows of
+# the working copy.
+VERSION ?=
+# Times in packages, so that the same source gives the same files.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
 # The products are static binaries without cgo; -race alone needs a C compiler.
 export CGO_ENABLED ?= 0
 
@@ -22,8 +28,27 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/tvilling
+build: agent ## build bin/tvilling and bin/tvilling-agent
 	$(GO) build -trimpath -o $(BIN)/ ./cmd/tvilling
+
+AGENT := GOOS=linux $(GO) build -trimpath -ldflags='-s -w$(if $(VERSION), -X main.version=$(VERSION))'
+
+.PHONY: agent
+agent: ## build bin/tvilling-agent, stripped, for Linux on this kind of machine
+	$(AGENT) -o $(BIN)/tvilling-agent ./cmd/tvilling-agent
+
+.PHONY: agents
+agents: ## build bin/tvilling-agent-linux-{amd64,arm64,armv7}; fail if one is not static, or larger than 12 MB
+	GOARCH=amd64 $(AGENT) -o $(BIN)/tvilling-agent-linux-amd64 ./cmd/tvilling-agent
+	GOARCH=arm64 $(AGENT) -o $(BIN)/tvilling-agent-linux-arm64 ./cmd/tvilling-agent
+	GOARCH=arm GOARM=7 $(AGENT) -o $(BIN)/tvilling-agent-linux-armv7 ./cmd/tvilling-agent
+	$(GO) run ./scripts/static $(BIN)/tvilling-agent-linux-{amd64,arm64,armv7}
+
+.PHONY: deb
+deb: agents ## build the agent's Debian packages, bin/tvilling-agent_VERSION_{amd64,arm64,armhf}.deb
+	scripts/deb $(BIN)/tvilling-agent-linux-amd64 amd64 $(BIN) $(VERSION)
+	scripts/deb $(BIN)/tvilling-agent-linux-arm64 arm64 $(BIN) $(VERSION)
+	scripts/deb $(BIN)/tvilling-agent-linux-armv7 armhf $(BIN) $(VERSION)
 
 .PHONY: install
 install: ## install tvilling with go install
@@ -34,7 +59,7 @@ check: format vet arch ## what to run before a commit: format, vet, architecture
 	$(GO) test ./...
 
 .PHONY: test
-test: setup format vet lint race fuzz interop ## everything a change has to pass; what CI runs
+test: setup format vet lint agents race fuzz interop ## everything a change has to pass; what CI runs
 	@echo "make test: everything passed"
 
 .PHONY: setup
