@@ -79,8 +79,9 @@ type Agent struct {
 	// lastUse is what was used when the last snapshot was taken: reports that
 	// followed every byte would be reports without end.
 	lastUse budget.Use
-	// anew says that the twin was made anew, so that what it has is not known.
-	anew bool
+	// renewals is how often the twin was found to be another one, as far as the
+	// reporter knows.
+	renewals uint64
 	// configured says that what is in force was given to all parts.
 	configured bool
 }
@@ -309,9 +310,6 @@ func (a *Agent) configure(ctx context.Context, section []byte) {
 		a.mu.Unlock()
 		return // a new connection tells it again
 	}
-	if v := versionOf(section); v < a.conf.version {
-		a.anew = true // the module was deleted and made again
-	}
 	changed := a.conf.take(section, time.Now())
 	first := !a.configured
 	a.configured = true
@@ -364,12 +362,14 @@ func (a *Agent) report() map[string]any {
 	return settings.Report(a.conf.dialect, &a.conf.current, a.conf.state, a.conf.problems, status)
 }
 
+// reportAnew reports whether the twin is another one than before.
 func (a *Agent) reportAnew() bool {
+	n := a.link.State().Renewals
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	was := a.anew
-	a.anew = false
-	return was
+	anew := n != a.renewals
+	a.renewals = n
+	return anew
 }
 
 func texts(problems []settings.Problem) []string {

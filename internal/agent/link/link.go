@@ -68,6 +68,10 @@ type State struct {
 	// Twins counts readings of the whole twin, Patches the changes that the hub
 	// told of.
 	Twins, Patches uint64
+	// Renewals counts the connections at which the reported properties were older
+	// than what was last reported: the module was deleted and made again, or the
+	// hub was set back, and the twin has to be told everything anew.
+	Renewals uint64
 }
 
 // Link is a connection that is kept. Make one with New, run it with Run. Its
@@ -86,6 +90,8 @@ type Link struct {
 	mu     sync.Mutex
 	state  State
 	client *device.Client // nil while there is no connection
+	// reported is the version of the reported properties after the last report.
+	reported int64
 }
 
 // New returns a link that has not begun to connect.
@@ -123,7 +129,14 @@ func (l *Link) Send(ctx context.Context, body []byte) error {
 // has it. It fails with [ErrOffline] while there is no connection.
 func (l *Link) Report(ctx context.Context, patch []byte) error {
 	return l.request(ctx, &l.state.Reports, func(c *device.Client, done func(error)) error {
-		return c.ReportAsync(ctx, patch, func(_ int64, err error) { done(err) })
+		return c.ReportAsync(ctx, patch, func(version int64, err error) {
+			if err == nil {
+				l.mu.Lock()
+				l.reported = version
+				l.mu.Unlock()
+			}
+			done(err)
+		})
 	})
 }
 

@@ -259,6 +259,10 @@ func (l *Link) begin(ctx context.Context, c *device.Client, s *section) error {
 	l.client = c
 	l.state.Connected, l.state.Since = true, time.Now()
 	l.state.Connects++
+	if s.older(l.reported) {
+		l.state.Renewals++
+		l.reported = 0
+	}
 	l.mu.Unlock()
 	l.opt.Logger.InfoContext(ctx, "connected to the hub", "session", c.SessionPresent())
 	if l.opt.OnState != nil {

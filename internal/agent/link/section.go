@@ -27,6 +27,9 @@ type section struct {
 	merged int
 	// patches counts what the hub has told of since that was asked last.
 	patches uint64
+	// reported is the version of the reported properties when the whole twin was
+	// read last, -1 if it had none.
+	reported int64
 }
 
 // maxMerged bounds the patches that are merged between two callings, so that a
@@ -64,7 +67,8 @@ func (s *section) patch(version int64, body []byte) {
 // whole takes the section of a whole twin.
 func (s *section) whole(twin []byte) error {
 	var t struct {
-		Desired json.RawMessage `json:"desired"`
+		Desired  json.RawMessage `json:"desired"`
+		Reported json.RawMessage `json:"reported"`
 	}
 	if err := json.Unmarshal(twin, &t); err != nil {
 		return fmt.Errorf("read the twin: %w", err)
@@ -79,7 +83,7 @@ func (s *section) whole(twin []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.doubt = false
+	s.doubt, s.reported = false, versionOf(t.Reported)
 	version := versionOf(text)
 	if s.text != nil && version < s.version {
 		return nil // it was under way when a change came
@@ -108,6 +112,13 @@ func (s *section) due() (tell, read bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.fresh, s.doubt
+}
+
+// older reports whether the reported properties are older than a version.
+func (s *section) older(version int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text != nil && s.reported < version
 }
 
 // counted returns how many patches came since it was asked last.
