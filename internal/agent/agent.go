@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -135,9 +134,7 @@ func New(o Options) (*Agent, error) {
 	a.collectors = newCollectors(a.in, a.sender, a.budget, a.log, o.Config.ChecksDirectory, a.kept.Logins)
 	a.snaps = newSnapshots(a.collectors.snapshots(), a.in.snapshot, a.budget.Wait, a.log)
 	a.snaps.after = func() {
-		if !o.Embedded {
-			debug.FreeOSMemory() // a snapshot's work is garbage, and the next one is hours away
-		}
+		a.budget.Release() // a snapshot's work is garbage, and the next one is hours away
 	}
 	a.collectors.changed = func(k event.Kind) {
 		if s := a.settings(); s.Extension.OnChange && s.Collected(k) {
