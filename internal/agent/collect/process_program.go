@@ -202,19 +202,32 @@ func (g *program) opened() *os.File {
 	return f
 }
 
-// openWithin opens a file for reading as a process sees it whose root
+// openWithin opens a regular file for reading as a process sees it whose root
 // directory is root, so that a container's /bin/sh is not taken for ours; nil
 // if it cannot be. Nothing leads out of root (openat2(2), Linux 5.6).
+//
+// Whoever owns the name may have put another file there since it was run. So
+// what the file is is known before it is opened: to open a device can be enough
+// to start it, as with a watchdog.
 func openWithin(root, name string) *os.File {
 	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil
 	}
 	defer unix.Close(dir)
-	fd, err := unix.Openat2(dir, name, &unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY,
+	at, err := unix.Openat2(dir, name, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	})
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(at)
+	var st unix.Stat_t
+	if unix.Fstat(at, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil
+	}
+	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(at), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil
 	}
