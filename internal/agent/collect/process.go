@@ -19,9 +19,13 @@ import (
 	"github.com/tvilling/tvilling/internal/security/event"
 )
 
-// maxProcesses bounds the processes that are remembered; what is told of
-// others has less in it.
-const maxProcesses = 4096
+// maxProcesses bounds the processes that are remembered, and maxPaths the names
+// of their programs together, in bytes: anybody may run programs with names of
+// 4 KiB. What is told of others has less in it.
+const (
+	maxProcesses = 4096
+	maxPaths     = 512 << 10
+)
 
 // Why events of processes are lost in part.
 const (
@@ -91,6 +95,7 @@ func NewProcesses(o ProcessOptions, to Sink) *Processes {
 		proc: o.Proc, self: int32(os.Getpid()), names: o.Names, to: to,
 		digests: newDigests(to, wait), table: newRecent[int32, process](maxProcesses),
 	}
+	p.table.size, p.table.room = func(e process) int { return len(e.executable) }, maxPaths
 	if p.proc == "" {
 		p.proc = "/proc"
 	}

@@ -8,6 +8,9 @@ type recent[K comparable, V any] struct {
 	most    int
 	clock   uint64
 	entries map[K]used[V]
+	// size, if set, is how large a value is; all together have at most room.
+	size       func(V) int
+	room, full int
 }
 
 type used[V any] struct {
@@ -30,14 +33,28 @@ func (r *recent[K, V]) get(k K) (V, bool) {
 }
 
 func (r *recent[K, V]) put(k K, v V) {
-	if _, ok := r.entries[k]; !ok && len(r.entries) >= r.most {
+	r.delete(k)
+	for len(r.entries) >= r.most || len(r.entries) > 0 && r.full+r.sizeOf(v) > r.room {
 		r.forget()
 	}
 	r.clock++
 	r.entries[k] = used[V]{v, r.clock}
+	r.full += r.sizeOf(v)
 }
 
-func (r *recent[K, V]) delete(k K) { delete(r.entries, k) }
+func (r *recent[K, V]) delete(k K) {
+	if e, ok := r.entries[k]; ok {
+		r.full -= r.sizeOf(e.value)
+		delete(r.entries, k)
+	}
+}
+
+func (r *recent[K, V]) sizeOf(v V) int {
+	if r.size == nil {
+		return 0
+	}
+	return r.size(v)
+}
 
 // forget makes room: an eighth at a time, so that it costs little per entry.
 func (r *recent[K, V]) forget() {
@@ -49,7 +66,7 @@ func (r *recent[K, V]) forget() {
 	limit := times[len(times)/8]
 	for k, e := range r.entries {
 		if e.at <= limit {
-			delete(r.entries, k)
+			r.delete(k)
 		}
 	}
 }
