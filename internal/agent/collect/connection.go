@@ -21,6 +21,11 @@ const (
 	// nobodyFor is how long it is believed that no process listens: finding
 	// that out is dear.
 	nobodyFor = 30 * time.Second
+	// Who listens is looked for listenerBurst times in a row, then once each
+	// listenerGap: a look goes through the files of all processes, and whoever
+	// opens many ports could ask for many.
+	listenerBurst = 16
+	listenerGap   = 2 * time.Second
 	// Bounds of what is remembered.
 	maxOwners    = 64
 	maxListeners = 256
@@ -54,6 +59,7 @@ type Connections struct {
 	loopback  atomic.Bool
 	owners    recent[int32, owner]
 	listeners recent[netip.AddrPort, listener]
+	looked    time.Time // when a look was paid for; see listenerGap
 	line      []byte
 }
 
@@ -177,11 +183,20 @@ func (c *Connections) owner(pid int32, h *kernel.Happening) owner {
 	return o
 }
 
-// listener returns the process that listens where a connection came in.
+// listener returns the process that listens where a connection came in, 0 if
+// that is not known or dear to find out.
 func (c *Connections) listener(local netip.AddrPort) int32 {
 	now := time.Now()
 	if l, ok := c.listeners.get(local); ok && now.Before(l.until) {
 		return l.pid
+	}
+	full := now.Add(-listenerBurst * listenerGap)
+	if c.looked.Before(full) {
+		c.looked = full
+	}
+	if c.looked = c.looked.Add(listenerGap); c.looked.After(now) {
+		c.looked = c.looked.Add(-listenerGap)
+		return 0
 	}
 	l := listener{pid: c.o.Listener(local), until: now.Add(listenerFor)}
 	if l.pid == 0 {

@@ -171,3 +171,33 @@ func BenchmarkConnections(b *testing.B) {
 		c.Handle(&h)
 	}
 }
+
+// Finding out who listens goes through the files of all processes: whoever
+// opens one port after the other cannot have it done for each.
+func TestListenersAreLookedForNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var to seen
+		looks := 0
+		c := collect.NewConnections(collect.ConnectionOptions{
+			Process:  func(int32) (kernel.Proc, error) { return kernel.Proc{}, fs.ErrNotExist },
+			Listener: func(netip.AddrPort) int32 { looks++; return 7 },
+		}, &to)
+		accept := func(n int) {
+			for port := range n {
+				c.Handle(&kernel.Happening{Kind: kernel.Accept, Protocol: "tcp", Local: netip.AddrPortFrom(netip.MustParseAddr("10.0.0.5"), uint16(1000+port)), Remote: end("198.51.100.4:40022")})
+			}
+		}
+		accept(1000)
+		if looks != 16 {
+			t.Errorf("%d looks, want 16", looks)
+		}
+		time.Sleep(20 * time.Second) //nolint:forbidigo // in the bubble
+		accept(1000)
+		if looks != 26 {
+			t.Errorf("%d looks, want 26", looks)
+		}
+		if n := len(to.take()); n != 2000 {
+			t.Errorf("%d connections are told, want 2000", n)
+		}
+	})
+}
