@@ -204,3 +204,36 @@ func TestJournalRotationAndRestart(t *testing.T) {
 	say("e")
 	expectUsers(t, to, "c", "d", "e")
 }
+
+// What is far ahead is left out, as in a file that somebody gave a hole, and
+// what follows is read.
+func TestTailOfAHole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "auth.log")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	tl := &tail{path: path, format: &lineReader{tell: func(sighting) { told++ }, now: time.Now}}
+	if err := tl.open(false); err != nil {
+		t.Fatal(err)
+	}
+	defer tl.close()
+	const hole = 100 << 30
+	if err := os.Truncate(path, hole); err != nil {
+		t.Skip("the file system has no such large files: ", err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("\n" + time.Now().Format(time.Stamp) + " host sshd[1]: Failed password for root from 192.0.2.1 port 4000 ssh2\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tl.drain(t.Context(), make([]byte, tailBuffer)); err != nil {
+		t.Fatal(err)
+	}
+	if !tl.behind || told != 1 || tl.off < hole {
+		t.Errorf("behind %t, %d told, at %d", tl.behind, told, tl.off)
+	}
+}

@@ -157,11 +157,18 @@ func (t *tail) drain(ctx context.Context, buf []byte) error {
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", t.path, err)
 	}
-	// A format may see the beginning of a file only when there is one.
-	if size < t.off || (t.off == 0 && size > 0) {
-		if err := t.seek(0); err != nil {
+	// A format may see the beginning of a file only when there is one. What is
+	// far ahead, as in a file with a hole, is left out as after a start.
+	off := t.off
+	if size < off {
+		off = 0
+	}
+	if off == 0 && size > 0 || size-off > maxBacklog {
+		if err := t.seek(off); err != nil {
 			return fmt.Errorf("follow %s: %w", t.path, err)
 		}
+	} else if size == 0 {
+		t.off = 0
 	}
 	t.off, err = t.copy(ctx, t.f, t.off, buf)
 	return err
