@@ -17,6 +17,9 @@ type disk interface {
 	Sync(name string) error
 	// SyncDir makes what was created durable.
 	SyncDir() error
+	// Here reports whether the folder is still the one that its name names: it
+	// may have been removed.
+	Here() bool
 	// Close lets go of the folder.
 	Close() error
 }

@@ -38,6 +38,8 @@ func (d disk) Sync(name string) error {
 
 func (d disk) SyncDir() error { return d.fs.SyncDir(folder) }
 
+func (d disk) Here() bool { return true }
+
 func (d disk) Close() error { return nil }
 
 // on opens a spool on a file system.

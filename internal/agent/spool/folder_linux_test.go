@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -44,6 +46,51 @@ func TestFolder(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestFolderRemoved removes the folder while it is in use: what was in it is
+// counted, and another one is made.
+func TestFolderRemoved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir() + "/var/spool"
+		s := open(t, dir, 1<<20)
+		add(t, s, spool.High, named("old", 10, 1000)...)
+		sync(t, s)
+		b, err := s.Take(1<<16, 0, all...)
+		if err != nil || b.Len() == 0 {
+			t.Fatalf("took %d events, %v", b.Len(), err)
+		}
+		if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+			t.Fatal(err)
+		}
+		events := named("new", 20, 1000)
+		add(t, s, spool.High, events...)
+		if err := s.Sync(); err == nil {
+			t.Error("synced in a folder that is gone")
+		}
+		time.Sleep(10 * time.Second) //nolint:forbidigo // in the bubble
+		sync(t, s)
+		if mode, why := s.Mode(); mode != spool.OnDisk {
+			t.Errorf("in %s: %s", mode, why)
+		}
+		if err := s.Done(b); err != nil { // of events that are gone
+			t.Error(err)
+		}
+		if n := s.Counts()[spool.High]; n.Collected != 30 || n.Dropped[spool.Damaged] != 10 || n.Lost() != 10 {
+			t.Errorf("%+v", n)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, dir, 1<<20)
+		if got := empty(t, s, all...); !slices.Equal(got, events) {
+			t.Errorf("got %d events", len(got))
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // TestLinks puts symbolic links into the folder, which must not be followed.

@@ -37,6 +37,22 @@ func (s *Spool) attach() error {
 	return err
 }
 
+// detach gives up a folder that was removed, with the events that are in its
+// files. s.durable and s.mu are held.
+func (s *Spool) detach() {
+	s.reader.close()
+	for c := range s.queues {
+		q := &s.queues[c]
+		if n := q.events - q.tailEvents; n > 0 {
+			s.drop(Class(c), Damaged, uint64(n))
+		}
+	}
+	s.epoch++
+	s.garbage = nil
+	_ = s.disk.Close() // nothing in it can be reached any more
+	s.disk = nil
+}
+
 // add adds counts to c.
 func (c *Count) add(d Count) {
 	c.Collected += d.Collected

@@ -118,6 +118,16 @@ func (d *folder) Sync(name string) error {
 // SyncDir syncs the folder.
 func (d *folder) SyncDir() error { return d.self.Sync() }
 
+// Here compares the open folder with the one of its name.
+func (d *folder) Here() bool {
+	open, err := d.self.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(d.root.Name())
+	return err == nil && os.SameFile(open, named)
+}
+
 // Close closes the folder, and so unlocks it.
 func (d *folder) Close() error { return errors.Join(d.self.Close(), d.root.Close()) }
 

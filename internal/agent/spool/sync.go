@@ -92,6 +92,9 @@ func (s *Spool) writeAll() (disk, []string, error) {
 		}
 		return nil, nil, nil
 	}
+	if s.trouble.err != nil && s.disk != nil && !s.disk.Here() {
+		s.detach()
+	}
 	if s.disk == nil {
 		if err := s.attach(); err != nil {
 			s.fail(err)
