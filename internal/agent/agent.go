@@ -146,8 +146,7 @@ func New(o Options) (*Agent, error) {
 
 // SnapshotNow takes all snapshots and sends all that waits.
 func (a *Agent) SnapshotNow() {
-	a.snaps.ask(a.collected())
-	a.sender.flushAll()
+	a.snaps.askThen(a.collected(), a.sender.flushAll)
 }
 
 // collected returns the kinds of event that the settings ask for.
@@ -239,8 +238,8 @@ func (a *Agent) loop(ctx context.Context) {
 		heartbeat = time.NewTimer(spread(startSpread))
 		windows   = time.NewTicker(time.Minute)
 		watch     = time.NewTicker(watchBudget)
-		sync      *time.Timer
-		syncC     <-chan time.Time
+		changed   = (<-chan struct{})(a.changed)
+		sync      <-chan time.Time
 
 		lastSnapshot, lastHeartbeat time.Time
 	)
@@ -278,14 +277,13 @@ func (a *Agent) loop(ctx context.Context) {
 			a.in.windows(now, false)
 		case <-watch.C:
 			a.watchBudget(ctx)
-		case <-a.changed:
+		case <-changed:
+			// What comes until then need not wake anybody: it may wait for the
+			// disk, and what is urgent has told the sender itself.
+			changed, sync = nil, time.After(syncGap)
+		case <-sync:
+			changed, sync = a.changed, nil
 			a.sender.noteChange()
-			if sync == nil {
-				sync = time.NewTimer(syncGap)
-				syncC = sync.C
-			}
-		case <-syncC:
-			sync, syncC = nil, nil
 			if err := a.spool.Sync(); err != nil {
 				a.log.DebugContext(ctx, "the spool is not on the disk", "error", err)
 			}

@@ -50,8 +50,10 @@ type snapshots struct {
 	after func()
 	wake  chan struct{}
 
-	mu      sync.Mutex
-	asked   set
+	mu    sync.Mutex
+	asked set
+	// then is called when those that are asked for were taken.
+	then    func()
 	changes [event.Kinds]change
 	failed  [event.Kinds]string
 }
@@ -77,6 +79,16 @@ func (s *snapshots) ask(kinds set) {
 	kick(s.wake)
 }
 
+// askThen asks for snapshots, and to be called when they were taken. If more
+// than one asks before that, the last is called.
+func (s *snapshots) askThen(kinds set, then func()) {
+	s.mu.Lock()
+	s.asked |= kinds
+	s.then = then
+	s.mu.Unlock()
+	kick(s.wake)
+}
+
 // changed says that what a kind shows has changed, maybe.
 func (s *snapshots) changed(k event.Kind) {
 	now := time.Now()
@@ -89,11 +101,13 @@ func (s *snapshots) changed(k event.Kind) {
 	kick(s.wake)
 }
 
-// next returns what to do now, and how long until there is something else.
-func (s *snapshots) next(now time.Time) (asked, changed set, wait time.Duration) {
+// next returns what to do now, what to do then, if anything, and how long until
+// there is something else.
+func (s *snapshots) next(now time.Time) (asked, changed set, then func(), wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	asked, s.asked = s.asked, 0
+	then, s.then = s.then, nil
 	wait = -1
 	for k := range s.changes {
 		c := &s.changes[k]
@@ -106,7 +120,7 @@ func (s *snapshots) next(now time.Time) (asked, changed set, wait time.Duration)
 			wait = c.due.Sub(now)
 		}
 	}
-	return asked, changed, wait
+	return asked, changed, then, wait
 }
 
 // run takes snapshots until ctx ends.
@@ -114,7 +128,7 @@ func (s *snapshots) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		asked, changed, wait := s.next(time.Now())
+		asked, changed, then, wait := s.next(time.Now())
 		for _, source := range s.sources {
 			k := source.Kind()
 			if !(asked | changed).has(k) {
@@ -124,6 +138,9 @@ func (s *snapshots) run(ctx context.Context) {
 				return
 			}
 			s.take(ctx, source, asked.has(k))
+		}
+		if then != nil {
+			then()
 		}
 		if asked|changed != 0 {
 			s.after()

@@ -99,6 +99,18 @@ func TestSnapshotsAsked(t *testing.T) {
 		w.want(t, 2, 2)
 		time.Sleep(100 * time.Hour)
 		w.want(t, 2, 2)
+		given := int64(0)
+		w.askThen(setOf(event.LocalUsersKind), func() { given = w.given.Load() })
+		w.want(t, 3, 3)
+		if given != 3 {
+			t.Errorf("when the one who asked is called, %d are given", given)
+		}
+		w.ask(setOf(event.LocalUsersKind))
+		given = 0
+		w.want(t, 4, 4)
+		if given != 0 {
+			t.Error("who asked is called twice")
+		}
 	})
 }
 
