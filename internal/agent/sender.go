@@ -40,10 +40,12 @@ type sender struct {
 	settings *settings.Settings
 	since    [spool.Classes]time.Time // since when something waits
 	urgent   time.Time                // when what is urgent is to go; zero if nothing is
-	flush    bool                     // send everything, whatever the intervals are
+	flush    int                      // so many events are to go, whatever the intervals are
 	last     time.Time                // when urgent events were sent
 	stats    messageStatistics
 	retry    time.Time
+
+	remembers bool // of run: it was told that the spool cannot forget
 }
 
 // messageStatistics count messages since the last snapshot of them.
@@ -66,10 +68,15 @@ func (s *sender) noteUrgent(wait time.Duration) {
 // changed.
 func (s *sender) noteChange() { kick(s.wake) }
 
-// flushAll sends what waits without regard to intervals.
+// flushAll sends what waits without regard to intervals. What comes later is
+// not meant: on a busy device there is always something.
 func (s *sender) flushAll() {
 	s.mu.Lock()
-	s.flush = true
+	s.flush = 0
+	for c := range spool.Classes {
+		n, _ := s.spool.Waiting(c)
+		s.flush += n
+	}
 	s.mu.Unlock()
 	kick(s.wake)
 }
@@ -144,7 +151,7 @@ func (s *sender) next(now time.Time, low bool) (order []spool.Class, pad int, wa
 		}
 	}
 	if total == 0 {
-		s.urgent, s.flush = time.Time{}, false
+		s.urgent, s.flush = time.Time{}, 0
 		return nil, 0, -1
 	}
 	if sendable == 0 {
@@ -160,7 +167,7 @@ func (s *sender) next(now time.Time, low bool) (order []spool.Class, pad int, wa
 		}
 		soonest(d)
 	}
-	if s.flush || sendable >= s.settings.MaxMessage {
+	if s.flush > 0 || sendable >= s.settings.MaxMessage {
 		return all, 0, 0
 	}
 	for c, order := range [...][]spool.Class{orderHigh, orderMedium, orderLow} {
@@ -242,6 +249,7 @@ func (s *sender) one(ctx context.Context, order []spool.Class, pad int) {
 		}
 	} else {
 		s.stats.sent++
+		s.flush = max(s.flush-batch.Len(), 0)
 		if len(body) < blockBytes {
 			s.stats.small++
 			if urgent {

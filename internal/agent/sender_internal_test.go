@@ -308,6 +308,17 @@ func TestSenderFlush(t *testing.T) {
 		}
 		w.addLow(1) // the flush is over
 		w.want()
+		// It is over, too, where something always comes.
+		send := w.out.send
+		w.out.send = func(ctx context.Context, body []byte) error {
+			w.addLow(1)
+			return send(ctx, body)
+		}
+		w.out.flushAll()
+		synctest.Wait()
+		if n := len(w.hub.messages()); n != 1 {
+			t.Errorf("%d messages are sent", n)
+		}
 	})
 }
 
