@@ -179,8 +179,13 @@ func (a *Agent) twin(section []byte) {
 }
 
 // Run runs the agent until ctx ends. It then puts everything that waits on the
-// disk, and says goodbye.
+// disk, and says goodbye. It fails at once where another agent runs with the
+// same state directory.
 func (a *Agent) Run(ctx context.Context) error {
+	only, err := onlyOne(a.opt.Config.StateDirectory)
+	if err != nil {
+		return errors.Join(err, a.spool.Close())
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -206,7 +211,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	cancel()
 	stopLink()
 	wg.Wait()
-	return errors.Join(a.keepState(), a.spool.Close())
+	return errors.Join(a.keepState(), a.spool.Close(), release(only))
 }
 
 // waitForTwin waits for the twin, for a while: what it asks for is then done
