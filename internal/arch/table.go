@@ -145,7 +145,7 @@ func testEdges() []Edge {
 		{From: "internal/agent/collect", To: []string{"internal/security/command"}, Why: "a command line is read back as the hub reads it", Test: true},
 		{From: "internal/agent/...", To: []string{"internal/app/apptest", "internal/client", "internal/device", "internal/gateway/mqtt/packet"}, Why: "the agent is tried against a whole hub, or against a wire", Test: true},
 		{From: "internal/agent/spool", To: []string{"internal/store/segment/faultfs"}, Why: "the spool is tried on the file system that crashes on demand", Test: true},
-		{From: "test/...", To: []string{".", "internal/..."}, Why: "tests of a whole hub may use whatever it is made of", Test: true},
+		{From: "test/...", To: []string{".", "internal/...", "packaging"}, Why: "tests of a whole hub may use whatever it is made of", Test: true},
 	}
 }
 
