@@ -20,7 +20,11 @@ type mount struct {
 
 const (
 	mountinfoFile = "/proc/self/mountinfo"
-	fstabFile     = "/etc/fstab"
+	// initMountinfoFile has what the system has mounted. A service may see other
+	// mounts: ProtectSystem= of systemd.exec(5) makes the root of the agent
+	// read-only and /home a mount.
+	initMountinfoFile = "/proc/1/mountinfo"
+	fstabFile         = "/etc/fstab"
 )
 
 // mountTable reads a table of mounts, once in a run.
@@ -29,7 +33,13 @@ func (r *run) mountTable(file string) *mountTable {
 		return t
 	}
 	t := &mountTable{}
-	data, _, err := r.tree.read(file)
+	from := file
+	if file == mountinfoFile {
+		if _, _, err := r.tree.read(initMountinfoFile); err == nil {
+			from = initMountinfoFile
+		}
+	}
+	data, _, err := r.tree.read(from)
 	switch {
 	case err != nil:
 		t.err = err
