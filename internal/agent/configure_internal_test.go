@@ -214,15 +214,15 @@ func TestReporterPatches(t *testing.T) {
 		w.set("b", "2")
 		w.want(t, `{"a":1,"b":2}`)
 		kick(w.wake) // nothing is new
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		w.want(t)
 		w.set("b", "3")
 		w.want(t, `{"b":3}`)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		w.change(func() { delete(w.now, "b") })
 		w.set("a", "4")
 		w.want(t, `{"a":4,"b":null}`)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		w.change(func() { w.made = true })
 		w.set("a", "4")
 		w.want(t, `{"a":4}`)
@@ -239,9 +239,9 @@ func TestReporterCoalesces(t *testing.T) {
 			last = fmt.Sprint(n)
 			w.change(func() { w.now["a"] = last })
 			kick(w.wake)
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
-		time.Sleep(longestReportGap)
+		<-time.After(longestReportGap)
 		synctest.Wait()
 		if got := fmt.Sprint(w.twin.doc["a"]); got != last {
 			t.Errorf("the twin has %s, want the last one, %s", got, last)
@@ -250,10 +250,10 @@ func TestReporterCoalesces(t *testing.T) {
 			t.Errorf("%d reports in ten minutes", n)
 		}
 		// When it is quiet again, so is the reporter, and as quick as before.
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		w.change(func() { w.twin.patches = nil })
 		w.set("a", "-1")
-		time.Sleep(firstReportGap)
+		<-time.After(firstReportGap)
 		w.set("a", "-2")
 		w.want(t, `{"a":-1}`, `{"a":-2}`)
 	})
@@ -264,14 +264,14 @@ func TestReporterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := reports(t)
 		w.set("b", "1")
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		w.change(func() { w.twin.patches = nil })
 		// The hub takes it, but the answer is lost; then it is as it was before.
 		w.change(func() { w.twin.fail, w.twin.takes = errors.New("the connection is lost"), true })
 		w.set("b", "2")
 		w.change(func() { w.twin.fail, w.twin.takes = nil, false })
 		w.set("b", "1")
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		if got := fmt.Sprint(w.twin.doc); got != "map[a:1 b:1]" {
 			t.Fatalf("the twin has %s after %v", got, w.twin.patches)
@@ -279,13 +279,13 @@ func TestReporterFailures(t *testing.T) {
 		// It fails for an hour: tries are rare, and in the end it is there.
 		w.change(func() { w.twin.patches, w.twin.fail, w.errs = nil, errors.New("too many requests"), 0 })
 		w.set("b", "5")
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		synctest.Wait()
 		if n := len(w.twin.patches); n < 60 || n > 75 || n != w.errs {
 			t.Errorf("%d tries in an hour, %d of them told", n, w.errs)
 		}
 		w.change(func() { w.twin.fail = nil })
-		time.Sleep(2 * longestReportGap)
+		<-time.After(2 * longestReportGap)
 		synctest.Wait()
 		if got := fmt.Sprint(w.twin.doc); got != "map[a:1 b:5]" {
 			t.Errorf("the twin has %s", got)
@@ -299,7 +299,7 @@ func TestReporterOffline(t *testing.T) {
 		w := reports(t)
 		w.change(func() { w.away = true })
 		w.set("a", "2")
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		w.want(t)
 		w.change(func() { w.away = false })
 		kick(w.wake) // as a connection does

@@ -34,7 +34,7 @@ func TestDiagnostics(t *testing.T) {
 		}
 		// A flood: so many, the last of which says that there are more.
 		for range 100 {
-			log.Warn(strings.Repeat("ä", 2000))
+			log.Warn("a flood", "of", strings.Repeat("ä", 2000))
 		}
 		if n := len(got); n != maxDiagnostics-1 { // the first one of all counts, too
 			t.Fatalf("%d are told, want %d", n, maxDiagnostics-1)
@@ -46,7 +46,7 @@ func TestDiagnostics(t *testing.T) {
 		if n := strings.Count(text.String(), "level=WARN"); n != 102 {
 			t.Errorf("the log has %d warnings", n)
 		}
-		time.Sleep(diagnosticWindow + time.Second)
+		<-time.After(diagnosticWindow + time.Second)
 		log.Warn("again")
 		if last := got[len(got)-1]; last.Message != "again; part: x" {
 			t.Errorf("after the window there is %+v", last)

@@ -44,7 +44,10 @@ func inMemory(t testing.TB, size int64) *spool.Spool {
 }
 
 // quiet is the logger of a test.
-func quiet(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
+func quiet(t testing.TB) *slog.Logger {
+	t.Helper()
+	return slog.New(slog.NewTextHandler(t.Output(), nil))
+}
 
 // sent is a message that a hub has taken.
 type sent struct {

@@ -70,7 +70,7 @@ func TestIntakeAggregates(t *testing.T) {
 			t.Fatalf("before the window ends there are %d events", len(got[spool.Low]))
 		}
 		before := in.changes
-		time.Sleep(on.Aggregate[event.ProcessCreateKind] + time.Minute)
+		<-time.After(on.Aggregate[event.ProcessCreateKind] + time.Minute)
 		in.windows(time.Now(), false)
 		if in.changes == before {
 			t.Error("nobody is told that aggregated events wait")
@@ -112,7 +112,7 @@ func TestIntakeClockJumps(t *testing.T) {
 			}
 			in.windows(time.Now().Add(jump), false)
 		}
-		time.Sleep(3 * time.Hour)
+		<-time.After(3 * time.Hour)
 		in.windows(time.Now(), false)
 		in.windows(time.Now(), true)
 		for _, e := range waiting(t, s)[spool.Low] {

@@ -106,16 +106,16 @@ func TestSenderIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sends(t, inMemory(t, 1<<20), nil)
 		w.addLow(1)
-		time.Sleep(30 * time.Second)
+		<-time.After(30 * time.Second)
 		w.addHigh(1)
 		w.want()
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		w.addHigh(1) // does not put the first one off
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		// Low fills the message up and so is not sent on its own.
 		w.want("90: ListeningPorts×2 ProcessCreate×1")
 		w.addLow(2) // at 3640
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		w.want("4240: ProcessCreate×2")
 		if n := w.hub.tries; n != 2 {
 			t.Errorf("%d tries", n)
@@ -130,7 +130,7 @@ func TestSenderFillsBlocks(t *testing.T) {
 		w := sends(t, inMemory(t, 1<<20), nil)
 		w.addLow(50)
 		w.addHigh(1)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		got := w.hub.messages()
 		if len(got) != 1 {
@@ -178,7 +178,7 @@ func TestSenderUrgent(t *testing.T) {
 		// Urgent ones that come together go together.
 		w.in.Observe(time.Now(), login("a"))
 		w.in.Observe(time.Now(), login("b"))
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		w.want("0.05: Login×2")
 		it := w.out.messages()[0].(*event.MessageStatistics)
 		if it.MessagesSent != 2 || it.MessagesUnder4KB != 2 || it.TotalFailed != 0 || it.Extra[0] != (event.Detail{Name: event.UrgentUnder4KB, Value: "2"}) {
@@ -195,9 +195,9 @@ func TestSenderUrgentBucket(t *testing.T) {
 		w := sends(t, inMemory(t, 8<<20), func(s *settings.Settings) { s.Interval[spool.High] = time.Hour; s.MaxMessage = 1 << 18 })
 		for range 3600 {
 			w.in.Observe(time.Now(), login("root"))
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		events := 0
 		got := w.hub.messages()
@@ -217,10 +217,10 @@ func TestSenderRetries(t *testing.T) {
 		w := sends(t, inMemory(t, 1<<20), nil)
 		w.hub.set(func(h *fakeHub) { h.failing = true })
 		w.in.Observe(time.Now(), login("root"))
-		time.Sleep(35 * time.Second)
+		<-time.After(35 * time.Second)
 		w.want()
 		w.hub.set(func(h *fakeHub) { h.failing = false })
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		w.want("40: Login×1")
 		if w.hub.tries != 5 {
 			t.Errorf("%d tries, want one every %v", w.hub.tries, retryWait)
@@ -239,7 +239,7 @@ func TestSenderOffline(t *testing.T) {
 		w.hub.set(func(h *fakeHub) { h.away = true })
 		w.addLow(3)
 		w.in.Observe(time.Now(), login("root"))
-		time.Sleep(100 * time.Hour)
+		<-time.After(100 * time.Hour)
 		w.want()
 		if w.hub.tries != 0 {
 			t.Errorf("%d tries without a connection", w.hub.tries)
@@ -258,23 +258,23 @@ func TestSenderBytes(t *testing.T) {
 		w := sends(t, inMemory(t, 1<<20), func(s *settings.Settings) { s.MaxMessage = 8192 })
 		w.low.Store(false)
 		w.addLow(100) // more than a message
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		w.want()
 		w.addHigh(2)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		w.want("3660: ListeningPorts×2")
 		w.in.Observe(time.Now(), login("root"))
 		w.want("7200: Login×1")
 		w.out.flushAll()
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		w.want()
 		w.high.Store(false)
 		w.in.Observe(time.Now(), login("root"))
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		w.want()
 		w.low.Store(true) // another day
 		w.high.Store(true)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		events := 0
 		for _, m := range w.hub.messages() {
@@ -293,7 +293,7 @@ func TestSenderFlush(t *testing.T) {
 		w.out.flushAll() // there is nothing
 		w.want()
 		w.addLow(2)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		w.want()
 		w.addHigh(20)
 		w.addLow(10)
@@ -328,7 +328,7 @@ func TestSenderSettings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sends(t, inMemory(t, 1<<20), nil)
 		w.addLow(1)
-		time.Sleep(3 * time.Minute)
+		<-time.After(3 * time.Minute)
 		shorter := *w.out.settings
 		shorter.Interval = [spool.Classes]time.Duration{time.Minute, time.Minute, 2 * time.Minute}
 		w.out.use(&shorter)
@@ -354,11 +354,11 @@ func TestSenderRemembers(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(9 * time.Minute)
+		<-time.After(9 * time.Minute)
 		s = open()
 		t.Cleanup(func() { _ = s.Close() })
 		w := sends(t, s, nil)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		w.want("60: ProcessCreate×1")
 	})
 }

@@ -74,7 +74,7 @@ func TestServiceFollowsItsWay(t *testing.T) {
 		want(1, "a", "b")
 		s.set("")
 		want(2, "a", "b")
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		want(2, "a", "b")
 		s.set("c")
 		want(2, "a", "b", "c")
@@ -95,7 +95,7 @@ func TestServiceRestarts(t *testing.T) {
 			return errors.New("no")
 		})
 		s.set("a")
-		time.Sleep(3 * time.Hour)
+		<-time.After(3 * time.Hour)
 		synctest.Wait()
 		var gaps []time.Duration
 		for i := range r.at[1:] {
@@ -108,7 +108,7 @@ func TestServiceRestarts(t *testing.T) {
 		lasts = time.Hour
 		n := len(r.at)
 		s.set("b")
-		time.Sleep(3*time.Hour + time.Minute)
+		<-time.After(3*time.Hour + time.Minute)
 		synctest.Wait()
 		if got := r.begun[n:]; len(got) != 4 {
 			t.Fatalf("begun %v in three hours, want it at once and after each hour", got)

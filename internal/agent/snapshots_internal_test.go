@@ -97,7 +97,7 @@ func TestSnapshotsAsked(t *testing.T) {
 		w.want(t, 1, 1)
 		w.ask(setOf(event.LocalUsersKind)) // the same is sent again if it was asked for
 		w.want(t, 2, 2)
-		time.Sleep(100 * time.Hour)
+		<-time.After(100 * time.Hour)
 		w.want(t, 2, 2)
 		given := int64(0)
 		w.askThen(setOf(event.LocalUsersKind), func() { given = w.given.Load() })
@@ -123,19 +123,19 @@ func TestSnapshotsOfChanges(t *testing.T) {
 		// Nothing that is shown has changed.
 		w.changed(event.LocalUsersKind)
 		w.want(t, 1, 1)
-		time.Sleep(changeWait)
+		<-time.After(changeWait)
 		w.want(t, 2, 1)
 		// Many changes at once are one.
 		w.source.shows(nil, root, &event.LocalUsers{UserName: "eve", UserID: "1000"})
 		for range 100 {
 			w.changed(event.LocalUsersKind)
 		}
-		time.Sleep(changeWait)
+		<-time.After(changeWait)
 		w.want(t, 3, 2)
 		// That there are none is something else than no snapshot.
 		w.source.shows(nil)
 		w.changed(event.LocalUsersKind)
-		time.Sleep(changeWait)
+		<-time.After(changeWait)
 		w.want(t, 4, 3)
 	})
 }
@@ -147,9 +147,9 @@ func TestSnapshotsFlood(t *testing.T) {
 		w := takeSnapshots(t)
 		for range int(6 * time.Hour / (50 * time.Millisecond)) {
 			w.changed(event.LocalUsersKind)
-			time.Sleep(50 * time.Millisecond)
+			<-time.After(50 * time.Millisecond)
 		}
-		time.Sleep(changeRefill)
+		<-time.After(changeRefill)
 		synctest.Wait()
 		if n, most := len(w.source.taken()), changeBurst+int(6*time.Hour/changeRefill)+2; n > most || n < most-5 {
 			t.Errorf("taken %d times, want %d or a little less", n, most)
@@ -158,11 +158,11 @@ func TestSnapshotsFlood(t *testing.T) {
 			t.Errorf("the last change is not seen: the last snapshot is of %v", at)
 		}
 		// Once it is quiet, a change is seen at once again.
-		time.Sleep(changeBurst * changeRefill)
+		<-time.After(changeBurst * changeRefill)
 		synctest.Wait()
 		before := time.Since(w.source.start)
 		w.changed(event.LocalUsersKind)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		if at := last(w.source.taken()); at != before+changeWait {
 			t.Errorf("a change at %v is seen at %v", before, at)
@@ -201,7 +201,7 @@ func TestSnapshotsFail(t *testing.T) {
 		// What failed has changed nothing of what is known.
 		w.source.shows(nil, root)
 		w.changed(event.LocalUsersKind)
-		time.Sleep(changeWait)
+		<-time.After(changeWait)
 		w.want(t, 6, 1)
 	})
 }

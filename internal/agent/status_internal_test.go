@@ -47,7 +47,7 @@ func answers(t *testing.T, path string) Status {
 		if tvilling.CodeOf(err) != tvilling.Unavailable || time.Now().After(end) {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 }
 

@@ -171,7 +171,7 @@ func (w *world) within(d time.Duration, what string, is func() bool) {
 		if time.Now().After(end) {
 			w.Fatalf("after %v it is not so that %s", d, what)
 		}
-		time.Sleep(20 * time.Millisecond)
+		<-time.After(20 * time.Millisecond)
 	}
 }
 
@@ -295,7 +295,8 @@ func (w *world) posture() (p struct {
 	State         string           `json:"state"`
 	Alerts        map[string]int64 `json:"alerts"`
 	Configuration string           `json:"configuration"`
-}) {
+},
+) {
 	w.Helper()
 	t, err := w.owner.Twin(w.Context(), tvilling.Identity{Device: deviceID, Module: tvilling.SecurityModule})
 	if err != nil {

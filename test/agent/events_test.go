@@ -143,7 +143,7 @@ func refused(t *testing.T, dir, user string) {
 		ask:  "#!/bin/sh\necho wrong\n",
 		conf: fmt.Sprintf("Port %s\nListenAddress 127.0.0.1\nHostKey %s\nPidFile none\nUsePAM no\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\n", p, key),
 	} {
-		if err := os.WriteFile(path, []byte(text), 0o700); err != nil { //nolint:gosec // one is to be run
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -161,7 +161,7 @@ func refused(t *testing.T, dir, user string) {
 		if time.Now().After(end) {
 			t.Fatal("sshd does not answer")
 		}
-		time.Sleep(20 * time.Millisecond)
+		<-time.After(20 * time.Millisecond)
 	}
 	c := exec.CommandContext(t.Context(), "setsid", "ssh", "-F", "none", "-p", p, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
 		"-o", "PreferredAuthentications=password", "-o", "NumberOfPasswordPrompts=1", user+"@127.0.0.1", "true")
@@ -247,11 +247,11 @@ func TestCustomChecks(t *testing.T) {
 	text := []byte("[[check]]\nid = \"ACME-1\"\ntitle = \"The door is locked\"\nseverity = \"Critical\"\ngroup = \"acme\"\ntest.file = { paths = [\"/etc/no-such-door\"], exists = true }\n")
 	sum := sha256.Sum256(text)
 	good, outside := filepath.Join(c.ChecksDirectory, "door.toml"), filepath.Join(w.dir, "door.toml")
-	if err := os.Mkdir(c.ChecksDirectory, 0o755); err != nil { //nolint:gosec // as it is installed
+	if err := os.Mkdir(c.ChecksDirectory, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{good, outside} {
-		if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // as it is installed
+		if err := os.WriteFile(path, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

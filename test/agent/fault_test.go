@@ -26,12 +26,16 @@ func (w *world) ids() map[string]int {
 		if err != nil {
 			w.Fatal(err)
 		}
-		var body struct{ Events []struct{ Id string } }
+		var body struct {
+			Events []struct {
+				ID string `json:"Id"`
+			}
+		}
 		if err := json.Unmarshal(m.Body, &body); err != nil {
 			w.Fatal(err)
 		}
 		for _, e := range body.Events {
-			n[e.Id]++
+			n[e.ID]++
 		}
 	}
 	return n
@@ -133,7 +137,7 @@ func TestKill9(t *testing.T) {
 			for range 5 {
 				p.snapshot(t)
 			}
-			time.Sleep(time.Duration(run%10) * 10 * time.Millisecond)
+			<-time.After(time.Duration(run%10) * 10 * time.Millisecond)
 			p.kill()
 			continue
 		}
@@ -199,11 +203,13 @@ func onDisk(t *testing.T, state string) (ids []string) {
 			return ids
 		}
 		for e := range b.Events() {
-			var head struct{ Id string }
+			var head struct {
+				ID string `json:"Id"`
+			}
 			if err := json.Unmarshal(e, &head); err != nil {
 				t.Fatalf("%v: %s", err, e)
 			}
-			ids = append(ids, head.Id)
+			ids = append(ids, head.ID)
 		}
 		if err := s.Done(b); err != nil {
 			t.Fatal(err)

@@ -14,10 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/client"
 	"github.com/tvilling/tvilling/internal/security/schema"
-
-	"github.com/tvilling/tvilling"
 )
 
 // strict holds all that agents have sent in a test against the published schema
@@ -297,10 +296,25 @@ func TestBreaches(t *testing.T) {
 		t.Fatalf("the hub refuses it: %v", err)
 	}
 	for _, change := range [][2]string{
-		{`"AgentVersion":"1",`, ``}, {`5a4b8c1e-`, ``}, {`"AgentId"`, `"X":1,"AgentId"`}, {`c0a8`, `C0A8`}, {`"2020-03-01T10:00:05Z"`, `"2020-03-01T10:00:05+00:00"`},
-		{`"Triggered"`, `"Periodic"`}, {`"Triggered"`, `"Aggregated"`}, {`"Security"`, `"Operational"`}, {`"IsEmpty":false`, `"IsEmpty":true`}, {`"ProcessId":912`, `"ProcessId":"912"`},
-		{`"ProcessId":912,`, ``}, {`198.51.100.4`, `host`}, {`"40022"`, `40022`}, {`"40022"`, `"x"`}, {`"Fail"`, `"Failed"`}, {`{"a":"b"}`, `{"a":1}`}, {`"Operation"`, `"Made":1,"Operation"`},
-		{`"Name":"Login"`, `"Name":"Logins"`}, {`"IsEmpty"`, `"More":1,"IsEmpty"`},
+		{`"AgentVersion":"1",`, ``},
+		{`5a4b8c1e-`, ``},
+		{`"AgentId"`, `"X":1,"AgentId"`},
+		{`c0a8`, `C0A8`},
+		{`"2020-03-01T10:00:05Z"`, `"2020-03-01T10:00:05+00:00"`},
+		{`"Triggered"`, `"Periodic"`},
+		{`"Triggered"`, `"Aggregated"`},
+		{`"Security"`, `"Operational"`},
+		{`"IsEmpty":false`, `"IsEmpty":true`},
+		{`"ProcessId":912`, `"ProcessId":"912"`},
+		{`"ProcessId":912,`, ``},
+		{`198.51.100.4`, `host`},
+		{`"40022"`, `40022`},
+		{`"40022"`, `"x"`},
+		{`"Fail"`, `"Failed"`},
+		{`{"a":"b"}`, `{"a":1}`},
+		{`"Operation"`, `"Made":1,"Operation"`},
+		{`"Name":"Login"`, `"Name":"Logins"`},
+		{`"IsEmpty"`, `"More":1,"IsEmpty"`},
 	} {
 		if got := breaches([]byte(strings.Replace(good, change[0], change[1], 1))); got == nil {
 			t.Errorf("%s for %s is not found", change[1], change[0])
