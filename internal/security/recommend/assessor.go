@@ -59,6 +59,8 @@ func (a *Assessor) Assess(tx *ledger.Tx, m *event.Message, e *event.Event) error
 		return a.ports(tx, d, m, e)
 	case event.FirewallConfigurationKind:
 		return a.firewall(tx, d, m, e)
+	case event.OSBaselineKind:
+		return a.baseline(tx, d, m, e)
 	case event.ConfigurationErrorKind:
 		return a.configurationError(tx, d, e)
 	case event.MessageStatisticsKind:

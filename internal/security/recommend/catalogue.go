@@ -10,6 +10,7 @@ import (
 const (
 	OpenPorts                = "IoT_OpenPorts"
 	PermissiveFirewallPolicy = "IoT_PermissiveFirewallPolicy"
+	Baseline                 = "IoT_Baseline"
 	InstallAgent             = "IoT_InstallAgent"
 	ConfigurationMismatch    = "IoT_AgentConfigurationMismatch"
 	ConfigurationNotOptimal  = "IoT_AgentConfigurationNotOptimal"
@@ -90,6 +91,16 @@ var catalogue = []Info{
 			"Where a patch is ready, apply it: it doubles the time that urgent events may wait.",
 		},
 		Source: "MessageStatistics events of 24 hours",
+	},
+	{
+		Type: Baseline, Title: "The system is not set up as the baseline asks", Severity: ledger.Medium,
+		Description: "Checks of the operating system's set-up failed, or could not be made. Each of them is something that attackers are known to use, or that would slow them down.",
+		Fix: []string{
+			"Mend what is Critical and Important first; the details say what was found.",
+			"What to do about each check, and why, says \"tvilling-agent baseline\" on the device, and for checks whose id begins with TV-, the manual's list of checks.",
+			"What was mended is seen at the agent's next snapshot: after snapshotFrequency, when the agent is started again, or on SIGHUP.",
+		},
+		Source: "OSBaseline snapshots",
 	},
 	{
 		Type: InstallAgent, Title: "Install the security agent", Severity: ledger.Low,

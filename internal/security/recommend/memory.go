@@ -10,7 +10,9 @@ import (
 	"github.com/tvilling/tvilling/internal/security/ledger"
 )
 
-const memoryForm = 1
+// memoryForm is the form in which memories are written; formerMemory is that
+// before the baseline was remembered, and is still read.
+const memoryForm, formerMemory = 2, 1
 
 // memory is what assessments remember of a device.
 type memory struct {
@@ -18,8 +20,9 @@ type memory struct {
 	// that its configuration was looked at; answered that its agent reported
 	// since it was changed.
 	without, known, answered bool
-	// ports and firewall are the times of the newest snapshots, Unix seconds.
-	ports, firewall int64
+	// ports, firewall and baseline are the times of the newest snapshots, Unix
+	// seconds.
+	ports, firewall, baseline int64
 	// desired and reported are digests of configurations, changed is when the
 	// reported one was seen to change.
 	desired, reported uint32
@@ -40,10 +43,10 @@ const maxStatistics = 24
 func recall(d *ledger.Device) memory {
 	var m memory
 	b := d.Memory[memoryName]
-	if len(b) < 2 || b[0] != memoryForm {
+	if len(b) < 2 || b[0] != memoryForm && b[0] != formerMemory {
 		return m
 	}
-	flags := b[1]
+	form, flags := b[0], b[1]
 	b = b[2:]
 	bad := false
 	next := func() int64 {
@@ -57,6 +60,9 @@ func recall(d *ledger.Device) memory {
 	}
 	m.without, m.known, m.answered = flags&1 != 0, flags&2 != 0, flags&4 != 0
 	m.ports, m.firewall = next(), next()
+	if form != formerMemory {
+		m.baseline = next()
+	}
 	m.desired, m.reported, m.changed = uint32(next()), uint32(next()), next()
 	for len(b) > 0 && !bad && len(m.days) < maxStatistics {
 		m.days = append(m.days, statistic{next(), next(), next()})
@@ -76,7 +82,7 @@ func (m *memory) keep(tx *ledger.Tx, d *ledger.Device) {
 		}
 	}
 	b := []byte{memoryForm, flags}
-	for _, v := range []int64{m.ports, m.firewall, int64(m.desired), int64(m.reported), m.changed} {
+	for _, v := range []int64{m.ports, m.firewall, m.baseline, int64(m.desired), int64(m.reported), m.changed} {
 		b = binary.AppendVarint(b, v)
 	}
 	for _, s := range m.days {
