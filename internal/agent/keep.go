@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/tvilling/tvilling/internal/agent/budget"
@@ -67,7 +68,7 @@ func writeFile(path string, b []byte) (err error) {
 		return fmt.Errorf("make the state directory: %w", err)
 	}
 	// One name, so that an agent that is killed again and again leaves one file.
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}

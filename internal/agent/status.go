@@ -77,8 +77,8 @@ func serveStatus(ctx context.Context, path string, status func() Status) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("make the folder of the status socket: %w", err)
 	}
-	// A socket that is there is of an agent that is gone: the spool's lock keeps
-	// two agents apart. Anything else is somebody else's.
+	// A socket that is there is of an agent that is gone: the lock of the state
+	// directory keeps two agents apart. Anything else is somebody else's.
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove the old status socket: %w", err)
@@ -95,11 +95,20 @@ func serveStatus(ctx context.Context, path string, status func() Status) error {
 	}
 	for {
 		c, err := l.Accept()
-		if err != nil {
-			if ctx.Err() != nil {
+		if ctx.Err() != nil {
+			if err == nil {
+				_ = c.Close() // who asked comes too late
+			}
+			return nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("serve the status socket: %w", err)
+		}
+		if err != nil { // such as that too many files are open
+			if !pause(ctx, statusTimeout) {
 				return nil
 			}
-			return fmt.Errorf("serve the status socket: %w", err)
+			continue
 		}
 		// One after the other: nobody but root is there to ask.
 		_ = c.SetDeadline(time.Now().Add(statusTimeout))

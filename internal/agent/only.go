@@ -1,0 +1,43 @@
+//go:build linux
+
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/tvilling/tvilling"
+)
+
+// onlyOne takes a state directory for this agent until what it returns is
+// closed: two agents with one identity would push each other aside for good. A
+// folder that cannot be made or opened keeps nobody else out, and returns nil.
+func onlyOne(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil //nolint:nilerr,nilnil // the spool says what is wrong with it
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, nil //nolint:nilerr,nilnil // as above
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, errors.Join(&tvilling.Error{
+			Code: tvilling.Unavailable, Op: "run", Subject: dir,
+			Message: "Another agent runs with this state directory. Stop that one, or give this one another with --state-directory.",
+		}, f.Close())
+	}
+	return f, nil
+}
+
+// release lets another agent run.
+func release(f *os.File) error {
+	if f == nil {
+		return nil
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("release the state directory: %w", err)
+	}
+	return nil
+}
