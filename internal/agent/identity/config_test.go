@@ -129,6 +129,7 @@ func TestLoadRefuses(t *testing.T) {
 		{open, "chmod 600", tvilling.Unauthorized},
 		{link, "chmod 600", tvilling.Unauthorized},
 		{dir, "not a regular file", tvilling.Unavailable},
+		{write("writable.toml", `host-name = "h"`, 0o664), "others than its owner can change it", tvilling.Unauthorized},
 		{write("bad.toml", "x = 1", 0o600), `line 1: unknown key "x"`, tvilling.InvalidArgument},
 		{write("nofile.toml", `connection-string-file = "/nowhere/at/all"`, 0o600), "File Not Exist", tvilling.NotFound},
 		{write("large.toml", strings.Repeat("#", 300<<10), 0o600), "larger than", tvilling.Unavailable},

@@ -44,8 +44,9 @@ type file struct {
 	LogLevel              string `toml:"log-level"`
 }
 
-// Load reads a configuration file. A file that has a connection string must be
-// as protected as a key's. What a connection string says is in the members of
+// Load reads a configuration file, which nobody but root and the agent's user
+// may be able to change. A file that has a connection string must be as
+// protected as a key's. What a connection string says is in the members of
 // what is returned. Errors name the line.
 func Load(path string) (Config, error) {
 	b, protected, err := readFile(path)
@@ -55,6 +56,10 @@ func Load(path string) (Config, error) {
 				"There is no configuration. Enrol the device (tvilling-agent enroll), or write the file.", err)
 		}
 		return Config{}, unreadable("Local Configuration", path, err)
+	}
+	if errors.Is(protected, errWritable) {
+		return Config{}, problem(tvilling.Unauthorized, "Local Configuration", "File Permissions", path,
+			"It says whom the agent trusts, and "+protected.Error()+". "+remedy(path, "644"), nil)
 	}
 	c, err := Parse(b)
 	if err != nil {
