@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"syscall"
 	"time"
 
@@ -86,9 +87,7 @@ func nothingTriggered(more map[string]any) map[string]any {
 	for _, k := range []event.Kind{event.ProcessCreateKind, event.ProcessTerminateKind, event.ConnectionCreateKind, event.LoginKind, event.DiagnosticKind} {
 		asc[agentconfig.PriorityOf(k)] = agentconfig.Off
 	}
-	for name, v := range more {
-		asc[name] = v
-	}
+	maps.Copy(asc, more)
 	return asc
 }
 
@@ -96,7 +95,7 @@ func nothingTriggered(more map[string]any) map[string]any {
 func (b *bench) signsOfLife(ctx context.Context) (heartbeat, ping traffic, err error) {
 	off := map[string]any{}
 	for k := range event.Kinds {
-		if name := agentconfig.PriorityOf(event.Kind(k)); name != "" {
+		if name := agentconfig.PriorityOf(k); name != "" {
 			off[name] = agentconfig.Off
 		}
 	}
