@@ -270,9 +270,11 @@ func (s *sender) one(ctx context.Context, order []spool.Class, pad int) {
 		s.later(now)
 		return
 	}
-	if err := s.spool.Done(batch); err != nil {
-		s.log.ErrorContext(ctx, "the spool cannot forget what was sent; it will be sent again", "error", err)
+	err = s.spool.Done(batch)
+	if err != nil && !s.remembers { // it is told once, not with each message
+		s.log.ErrorContext(ctx, "the spool cannot forget what was sent; it is sent again after a restart", "error", err)
 	}
+	s.remembers = err != nil
 }
 
 // later puts off the next try.
