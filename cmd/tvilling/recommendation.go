@@ -160,7 +160,7 @@ func printRecommendation(w io.Writer, r *client.Recommendation, types []*client.
 		fmt.Fprintln(w)
 		wrap(w, "", oneLine(t.Description))
 	}
-	if err := printTree(w, "\nfacts", r.Details); err != nil {
+	if err := printFacts(w, r.Details); err != nil {
 		return err
 	}
 	if len(t.Fix) > 0 {
