@@ -114,7 +114,6 @@ type Follower struct {
 // New returns a follower that goes on where the last one stopped.
 func New(ctx context.Context, o Options) (*Follower, error) {
 	f := &Follower{opt: o}
-	f.opt.Logger = o.Logger.With("component", "follow")
 	cursor, err := o.Ledger.Store().Cursor(ctx, CursorName)
 	if err != nil {
 		return nil, err
