@@ -32,9 +32,10 @@ func newBaseline() *command {
 	return &command{
 		name: "baseline", short: "make the checks of the OS baseline, and say what to do about those that fail",
 		long: `Make the checks of the OS baseline on this device and print those that fail, with
-what was found, why it matters and what to do about it. With ids of checks or names
-of groups, only those are made, and shown even if they pass. Nothing is sent, and
-nothing is changed. The exit code is 1 when a check fails.`,
+what was found, why it matters and what to do about it. With ids of checks, as here
+or as they are sent (CCE-4387-7), or names of groups, only those are made, and shown
+even if they pass. Nothing is sent, and nothing is changed. The exit code is 1 when
+a check fails.`,
 		example: "  sudo tvilling-agent baseline\n  sudo tvilling-agent baseline TV-SSH-004 kernel\n  sudo tvilling-agent baseline --all --json",
 		args:    "[CHECK|GROUP...]",
 		flags: func(f *flag.FlagSet) {
@@ -77,12 +78,14 @@ func makeChecks(ctx context.Context, names []string) ([]checkResult, error) {
 		return nil, err
 	}
 	for _, name := range names {
-		if !slices.ContainsFunc(checks, func(c baseline.Check) bool { return c.ID == name || c.Group == name }) {
+		if !slices.ContainsFunc(checks, func(c baseline.Check) bool { return named(&c, name) }) {
 			return nil, usageError{fmt.Errorf("there is no check and no group %q", name)}
 		}
 	}
 	if len(names) > 0 {
-		checks = slices.DeleteFunc(checks, func(c baseline.Check) bool { return !slices.Contains(names, c.ID) && !slices.Contains(names, c.Group) })
+		checks = slices.DeleteFunc(checks, func(c baseline.Check) bool {
+			return !slices.ContainsFunc(names, func(name string) bool { return named(&c, name) })
+		})
 	}
 	root, err := os.OpenRoot("/")
 	if err != nil {
@@ -99,6 +102,12 @@ func makeChecks(ctx context.Context, names []string) ([]checkResult, error) {
 		results[i] = checkResult{c.ID, c.CceID(), c.Title, c.Group, c.Severity, string(r.Outcome), r.Error, c.Rationale, c.Remedy}
 	}
 	return results, nil
+}
+
+// named reports whether a name on the command line means a check: its id, the one
+// that is sent, or its group.
+func named(c *baseline.Check, name string) bool {
+	return c.ID == name || c.Group == name || c.CceID() == name
 }
 
 func (r *checkResult) print(s stdio) error {

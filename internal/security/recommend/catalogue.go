@@ -97,7 +97,7 @@ var catalogue = []Info{
 		Description: "Checks of the operating system's set-up failed, or could not be made. Each of them is something that attackers are known to use, or that would slow them down.",
 		Fix: []string{
 			"Mend what is Critical and Important first; the details say what was found.",
-			"What to do about each check, and why, says \"tvilling-agent baseline\" on the device, and for checks whose id begins with TV-, the manual's list of checks.",
+			"What to do about each check, and why, says \"tvilling-agent baseline ID\" on the device; the manual's list of checks has it, too. Your own checks have it in their file.",
 			"What was mended is seen at the agent's next snapshot: after snapshotFrequency, when the agent is started again, or on SIGHUP.",
 		},
 		Source: "OSBaseline snapshots",
