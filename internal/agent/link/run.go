@@ -140,6 +140,7 @@ func (l *Link) connect(ctx context.Context, refresh bool, onDesired func(int64, 
 	var err error
 	if refresh {
 		l.sessions = tls.NewLRUClientSessionCache(1) // the last one was with the former credential
+		l.subscribed = false                         // perhaps the module is another one
 		if cred, err = l.opt.Identity.Refresh(ctx); tvilling.CodeOf(err) == tvilling.Unavailable {
 			// Perhaps the former one is good again.
 			cred, err = l.opt.Identity.Credential(ctx)
@@ -244,6 +245,9 @@ func (l *Link) follow(ctx context.Context, c *device.Client, s *section, changed
 func (l *Link) begin(ctx context.Context, c *device.Client, s *section) error {
 	limit, cancel := context.WithTimeoutCause(ctx, l.opt.AckTimeout, errSilent)
 	defer cancel()
+	if !c.SessionPresent() {
+		l.subscribed = false // until it is read below: this session may outlive the connection
+	}
 	if err := c.SubscribeTwin(limit); err != nil {
 		return err
 	}
