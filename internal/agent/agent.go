@@ -179,10 +179,10 @@ func (a *Agent) twin(section []byte) {
 }
 
 // Run runs the agent until ctx ends. It then puts everything that waits on the
-// disk, and says goodbye. It fails at once where another agent runs with the
-// same state directory.
+// disk, and says goodbye. It fails where another agent runs with the same
+// state directory.
 func (a *Agent) Run(ctx context.Context) error {
-	only, err := onlyOne(a.opt.Config.StateDirectory)
+	only, err := theOnlyOne(ctx, a.opt.Config.StateDirectory)
 	if err != nil {
 		return errors.Join(err, a.spool.Close())
 	}

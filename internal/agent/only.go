@@ -3,13 +3,32 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/tvilling/tvilling"
 )
+
+const (
+	// onlyWait is how long an agent waits for the one before it to end, onlyGap
+	// how long between two looks.
+	onlyWait = 5 * time.Second
+	onlyGap  = 100 * time.Millisecond
+)
+
+// theOnlyOne is onlyOne, but waits for an agent that is about to end.
+func theOnlyOne(ctx context.Context, dir string) (*os.File, error) {
+	for end := time.Now().Add(onlyWait); ; {
+		f, err := onlyOne(dir)
+		if err == nil || time.Now().After(end) || !pause(ctx, onlyGap) {
+			return f, err
+		}
+	}
+}
 
 // onlyOne takes a state directory for this agent until what it returns is
 // closed: two agents with one identity would push each other aside for good. A
