@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,8 +48,16 @@ program in place of the agent.`,
 			if valid < time.Minute || valid > 30*24*time.Hour {
 				return usageError{errors.New("--valid must be from 1m to 720h")}
 			}
+			if host != "" && !isHost(host) {
+				return usageError{fmt.Errorf("--host %q: give a name or an IPv4 address, with a port if it is not 443, as in hub.example.com:8443", host)}
+			}
 			e, err := enrollCommand(cmd.Context(), c, host, id, time.Now().Add(valid))
 			if err != nil {
+				return err
+			}
+			if err := c.AgentPrograms(cmd.Context()); tvilling.CodeOf(err) == tvilling.NotFound {
+				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: no device can be given the agent yet. %s\n", tvilling.MessageOf(err))
+			} else if err != nil {
 				return err
 			}
 			if hub.json {
@@ -73,8 +82,17 @@ func enrollCommand(ctx context.Context, c *client.Client, host string, id tvilli
 	if a.Type != "sas" {
 		return enrollment{}, fmt.Errorf("%s authenticates by a certificate, which stays on the device: install tvilling-agent there and name the certificate in /etc/tvilling-agent/agent.toml (device-certificate-file, device-private-key-file)", id)
 	}
-	if _, err := c.Module(ctx, tvilling.Identity{Device: id.Device, Module: tvilling.SecurityModule}); err != nil {
-		return enrollment{}, fmt.Errorf("the device has no security module to connect the agent as: %w", err)
+	if _, err := c.Module(ctx, tvilling.Identity{Device: id.Device, Module: tvilling.SecurityModule}); tvilling.CodeOf(err) == tvilling.ModuleNotFound {
+		return enrollment{}, fmt.Errorf("%s has no security module to connect the agent as; make it with: tvilling module restore %s", id, shellWord(string(id.Device)))
+	} else if err != nil {
+		return enrollment{}, err
+	}
+	settings, err := c.Settings(ctx)
+	if err != nil {
+		return enrollment{}, err
+	}
+	if settings.HideModuleKeys {
+		return enrollment{}, fmt.Errorf("the hub keeps the keys of modules from devices (hide-module-keys), so none could fetch the agent's: install tvilling-agent on %s, and give \"tvilling-agent enroll\" there what this prints: tvilling module connection-string %s", id, shellWord(string(id.Device)+"/"+string(tvilling.SecurityModule)))
 	}
 	if host == "" {
 		host = c.HostName()
@@ -113,6 +131,27 @@ func curlTrust(chain []*x509.Certificate) string {
 	sum := sha256.Sum256(chain[0].RawSubjectPublicKeyInfo)
 	// With a pin, -k does not mean that any certificate will do.
 	return " -k --pinnedpubkey 'sha256//" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// isHost reports whether s is the name or the IPv4 address of a host, with or
+// without a port: what a connection string can have as its HostName.
+func isHost(s string) bool {
+	if h, p, err := net.SplitHostPort(s); err == nil {
+		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
+			return false
+		}
+		s = h
+	}
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+	return s != "" && s[0] != '-' && len(s) <= 253 && strings.Trim(s, letters) == ""
+}
+
+// shellWord is shellQuote without quotes where they are not needed.
+func shellWord(s string) string {
+	if isHost(strings.ReplaceAll(s, "/", "")) {
+		return s
+	}
+	return shellQuote(s)
 }
 
 // shellQuote makes a text one word of a shell.

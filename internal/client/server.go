@@ -47,3 +47,23 @@ func (c *Client) Server(ctx context.Context) (s Server, err error) {
 	}
 	return s, nil
 }
+
+// AgentPrograms returns nil if the hub has the security agent's program for at
+// least one kind of device, else what it says is missing.
+func (c *Client) AgentPrograms(ctx context.Context) error {
+	var missing error
+	for _, platform := range []string{"linux-amd64", "linux-arm64", "linux-armv7"} {
+		// GET, for the text of a refusal; a program itself is not read.
+		answer, err := c.send(ctx, request{op: "look for the agent", subject: platform, method: http.MethodGet, path: path("tvilling", "agent", platform)})
+		if err == nil {
+			return answer.Body.Close()
+		}
+		if tvilling.CodeOf(err) != tvilling.NotFound {
+			return err
+		}
+		if missing == nil {
+			missing = err
+		}
+	}
+	return missing
+}
