@@ -19,7 +19,7 @@ var spans = regexp.MustCompile("`(tvilling-agent [^`]+)`")
 func documented(t *testing.T) map[string]string {
 	t.Helper()
 	lines := map[string]string{}
-	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md", "../../changelog/unreleased/*", "../../packaging/*"} {
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md", "../../changelog/unreleased/*", "../../packaging/*.*", "../../packaging/deb/*"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
