@@ -3,6 +3,7 @@ package settings
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"strings"
 
 	"github.com/tvilling/tvilling/internal/security/agentconfig"
@@ -36,9 +37,7 @@ func Report(d Dialect, s *Settings, state State, problems []Problem, status map[
 		configuration["problems"] = json.RawMessage(list)
 	}
 	own["configuration"] = configuration
-	for name, v := range status {
-		own[name] = v
-	}
+	maps.Copy(own, status)
 	if d == MicroAgent {
 		all["latest_state"] = quote("success")
 		var invalid []string
