@@ -265,6 +265,9 @@ func (a *Agent) loop(ctx context.Context) {
 			if s.Snapshot != before.Snapshot && !lastSnapshot.IsZero() {
 				snapshot.Reset(time.Until(lastSnapshot.Add(s.Snapshot)))
 			}
+			if !lastSnapshot.IsZero() && !sameChecks(&s, &before) && a.collected().has(event.OSBaselineKind) {
+				a.snaps.changed(event.OSBaselineKind)
+			}
 			if d := s.Extension.Heartbeat; d != before.Extension.Heartbeat && d > 0 {
 				heartbeat.Reset(max(time.Until(lastHeartbeat.Add(d)), spread(startSpread)))
 			}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/tvilling/tvilling/internal/agent/baseline"
@@ -34,6 +35,12 @@ func (c *checks) use(s *settings.Settings) {
 	c.mu.Lock()
 	c.settings = *s
 	c.mu.Unlock()
+}
+
+// sameChecks reports whether two settings ask for the same checks.
+func sameChecks(a, b *settings.Settings) bool {
+	return a.CustomChecks == b.CustomChecks && a.CustomPath == b.CustomPath && a.CustomHash == b.CustomHash &&
+		slices.Equal(a.DisabledGroups, b.DisabledGroups) && slices.Equal(a.DisabledChecks, b.DisabledChecks)
 }
 
 // Kind returns [event.OSBaselineKind].

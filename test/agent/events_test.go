@@ -11,12 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/tvilling/tvilling/internal/agent"
+	"github.com/tvilling/tvilling/internal/agent/collect"
 	"github.com/tvilling/tvilling/internal/agent/identity"
 )
 
@@ -40,6 +42,14 @@ func quick(kinds ...string) string {
 	return strings.Replace(s, `"immediateEvents":[],"snapshotsOnChange":false`, `"immediateEvents":["`+strings.Join(kinds, `","`)+`"],"snapshotsOnChange":true`, 1)
 }
 
+// watches waits until an agent watches something.
+func (w *world) watches(a *running, name string) {
+	w.Helper()
+	w.until(name+" are watched", func() bool {
+		return slices.ContainsFunc(a.Status().Sights, func(s collect.Sight) bool { return s.Name == name && s.Source != "" })
+	})
+}
+
 // TestSeenMiner: a miner's command line becomes an alert.
 func TestSeenMiner(t *testing.T) {
 	t.Parallel()
@@ -48,7 +58,7 @@ func TestSeenMiner(t *testing.T) {
 	w.desire(quick("ProcessCreate"))
 	a := w.run(w.config())
 	w.state("applied")
-	w.until("processes are watched", func() bool { return len(a.Status().Sights) > 0 })
+	w.watches(a, "processes")
 	if out, err := exec.CommandContext(t.Context(), "sh", "-c", "echo cpuminer-multi; :").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -69,7 +79,7 @@ func TestSeenPort(t *testing.T) {
 	a := w.run(w.config())
 	w.state("applied")
 	w.sees("ListeningPorts", "")
-	w.until("connections are watched", func() bool { return len(a.Status().Sights) > 0 })
+	w.watches(a, "connections")
 	l, err := net.Listen("tcp4", "0.0.0.0:0")
 	if err != nil {
 		t.Fatal(err)
@@ -104,14 +114,7 @@ func TestSeenLogin(t *testing.T) {
 	w.desire(quick("Login"))
 	a := w.run(w.config())
 	w.state("applied")
-	w.until("logins are watched", func() bool {
-		for _, s := range a.Status().Sights {
-			if s.Name == "logins" && s.Source != "" {
-				return true
-			}
-		}
-		return false
-	})
+	w.watches(a, "logins")
 	const user = "tvilling-nobody"
 	refused(t, w.dir, user)
 	w.sees("Login", user)
@@ -261,7 +264,7 @@ func TestCustomChecks(t *testing.T) {
 	hash := hex.EncodeToString(sum[:])
 	w.desire(silent(`"eventPriorityOSBaseline":{"value":"High"}`, `"highPriorityMessageFrequency":{"value":"PT1S"}`))
 	w.desire(custom(outside, hash))
-	a := w.run(c)
+	w.run(c)
 	w.state("applied")
 	w.sees("OSBaseline", "TV-CUSTOM")
 	again := func(path, hash string, fits func(payload string) bool) {
@@ -272,7 +275,6 @@ func TestCustomChecks(t *testing.T) {
 			r := w.reported()
 			return r.value("baselineCustomChecksFilePath") == path && r.value("baselineCustomChecksFileHash") == hash
 		})
-		a.SnapshotNow()
 		w.until("the checks are made as "+path+" asks", func() bool {
 			all := w.events("OSBaseline")
 			return len(all) > before && fits(string(all[len(all)-1].Payload))
