@@ -29,21 +29,26 @@ type checkResult struct {
 
 func newBaseline() *command {
 	var asJSON, all bool
+	var file string
 	return &command{
 		name: "baseline", short: "make the checks of the OS baseline, and say what to do about those that fail",
 		long: `Make the checks of the OS baseline on this device and print those that fail, with
 what was found, why it matters and what to do about it. With ids of checks, as here
 or as they are sent (CCE-4387-7), or names of groups, only those are made, and shown
 even if they pass. Nothing is sent, and nothing is changed. The exit code is 1 when
-a check fails.`,
-		example: "  sudo tvilling-agent baseline\n  sudo tvilling-agent baseline TV-SSH-004 kernel\n  sudo tvilling-agent baseline --all --json",
+a check fails.
+
+With --custom, it is the checks of a file of your own that are made, whoever the file
+belongs to: to try them before the twin names it.`,
+		example: "  sudo tvilling-agent baseline\n  sudo tvilling-agent baseline TV-SSH-004 kernel\n  sudo tvilling-agent baseline --all --json\n  sudo tvilling-agent baseline --all --custom ./checks.toml",
 		args:    "[CHECK|GROUP...]",
 		flags: func(f *flag.FlagSet) {
 			f.BoolVar(&all, "all", false, "print those that pass, and those that make no sense here, too")
+			f.StringVar(&file, "custom", "", "make the checks of a `file` of your own, and no others")
 			f.BoolVar(&asJSON, "json", false, "print JSON, one check a line")
 		},
 		run: func(ctx context.Context, s stdio, names []string) error {
-			results, err := makeChecks(ctx, names)
+			results, err := makeChecks(ctx, file, names)
 			if err != nil {
 				return err
 			}
@@ -71,9 +76,21 @@ a check fails.`,
 	}
 }
 
+// checksOf returns the checks of a file, or the agent's own if there is none.
+func checksOf(file string) ([]baseline.Check, error) {
+	if file == "" {
+		return baseline.Builtin()
+	}
+	text, err := os.ReadFile(file) //nolint:gosec // whoever runs this names it
+	if err != nil {
+		return nil, fmt.Errorf("read the checks: %w", err)
+	}
+	return baseline.ParseCustom(file, text)
+}
+
 // makeChecks makes the checks that are asked for, all of them if none is.
-func makeChecks(ctx context.Context, names []string) ([]checkResult, error) {
-	checks, err := baseline.Builtin()
+func makeChecks(ctx context.Context, file string, names []string) ([]checkResult, error) {
+	checks, err := checksOf(file)
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func (c *command) call(ctx context.Context, s stdio, args []string) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(s.err, "tvilling-agent %s: %s\n", c.name, describe(err))
+	fmt.Fprintf(s.err, "tvilling-agent %s: %s\n", c.name, printable(describe(err)))
 	if _, ok := errors.AsType[usageError](err); ok {
 		fmt.Fprintf(s.err, "See tvilling-agent %s --help\n", c.name)
 		return 2

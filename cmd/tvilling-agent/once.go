@@ -26,7 +26,7 @@ is told on standard error.`,
 		run: func(ctx context.Context, s stdio, _ []string) error {
 			body, problems := agent.Once(ctx, identity.Default(), programVersion())
 			for _, err := range problems {
-				fmt.Fprintf(s.err, "tvilling-agent once: %s\n", describe(err))
+				fmt.Fprintf(s.err, "tvilling-agent once: %s\n", printable(describe(err)))
 			}
 			_, err := fmt.Fprintf(s.out, "%s\n", body)
 			return err

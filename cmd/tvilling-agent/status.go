@@ -12,6 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/tvilling/tvilling/internal/agent"
 	"github.com/tvilling/tvilling/internal/agent/collect"
@@ -152,7 +153,19 @@ func printSights(w io.Writer, sights []collect.Sight) error {
 
 func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// oneLine makes a text one line that does nothing to a terminal.
+func oneLine(s string) string { return printable(strings.Join(strings.Fields(s), " ")) }
+
+// printable replaces what would steer a terminal: texts have names of files and
+// values in them, which others choose.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
 
 func size(n int64) string {
 	switch {

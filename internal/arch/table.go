@@ -142,6 +142,7 @@ func testEdges() []Edge {
 		{From: "internal/app/apptest", To: []string{"internal/app", "internal/client"}, Why: "a whole hub in the test's process", Test: true},
 		{From: "cmd/tvilling", To: []string{"internal/app/apptest"}, Why: "commands are tried against a whole hub", Test: true},
 		{From: "internal/agent/...", To: []string{"internal/agent/...", "internal/security/event", "internal/security/schema"}, Why: "the agent's parts are tried together, and what they make is read as the hub reads it", Test: true},
+		{From: "cmd/tvilling-agent", To: []string{"internal/security/event", "internal/security/schema"}, Why: "a snapshot is read as the hub reads it", Test: true},
 		{From: "internal/agent/collect", To: []string{"internal/security/command"}, Why: "a command line is read back as the hub reads it", Test: true},
 		{From: "internal/agent/...", To: []string{"internal/app/apptest", "internal/client", "internal/device", "internal/gateway/mqtt/packet"}, Why: "the agent is tried against a whole hub, or against a wire", Test: true},
 		{From: "internal/agent/spool", To: []string{"internal/store/segment/faultfs"}, Why: "the spool is tried on the file system that crashes on demand", Test: true},
