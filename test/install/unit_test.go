@@ -66,11 +66,12 @@ func TestCapabilities(t *testing.T) {
 	agent := program(t, "tvilling-agent")
 	check := func(capabilities []string) string {
 		t.Helper()
-		bounding := "-all"
+		var bounding strings.Builder
+		bounding.WriteString("-all")
 		for _, c := range capabilities {
-			bounding += ",+" + strings.ToLower(strings.TrimPrefix(c, "CAP_"))
+			bounding.WriteString(",+" + strings.ToLower(strings.TrimPrefix(c, "CAP_")))
 		}
-		cmd := exec.CommandContext(t.Context(), "setpriv", "--bounding-set="+bounding, "--inh-caps=-all", "--no-new-privs", agent,
+		cmd := exec.CommandContext(t.Context(), "setpriv", "--bounding-set="+bounding.String(), "--inh-caps=-all", "--no-new-privs", agent,
 			"check", "--offline", "--json", "--config", filepath.Join(s.shared, "agent.toml"))
 		out, err := cmd.Output() // fails: there is no configuration
 		if len(out) == 0 {
