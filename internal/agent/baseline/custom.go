@@ -32,7 +32,14 @@ func LoadCustom(dir, file, sum string) ([]Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := clean(file, 200)
+	return ParseCustom(file, text)
+}
+
+// ParseCustom reads custom checks in TOML, or in the XML of the original agent;
+// name is that of the file, for errors. Errors are *[tvilling.Error] and name
+// the line.
+func ParseCustom(name string, text []byte) ([]Check, error) {
+	name = clean(name, 200)
 	parse := ParseTOML
 	if bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n"), []byte("<")) {
 		parse = ParseXML
