@@ -128,7 +128,9 @@ func (s *Spool) saveState() error {
 	s.garbage = append(s.garbage, names...)
 	if err != nil {
 		s.stateDirty = true
-		s.fail(err)
+		if s.trouble.err == nil { // else it is for Sync to say when to try again
+			s.fail(err)
+		}
 		return s.unusable()
 	}
 	if len(names) == 0 {

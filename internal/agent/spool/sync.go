@@ -28,14 +28,9 @@ func (t *trouble) freed() { t.next = time.Time{} }
 // usable reports whether events can be written to the disk. s.mu is held.
 func (s *Spool) usable() bool { return s.disk != nil && s.trouble.err == nil }
 
-// fail leaves the disk alone for a while. What fails meanwhile, such as to
-// forget what is sent, does not make that longer. s.mu is held.
+// fail leaves the disk alone for a while. s.mu is held.
 func (s *Spool) fail(err error) {
 	t := &s.trouble
-	if t.err != nil && time.Now().Before(t.next) {
-		t.err = err
-		return
-	}
 	t.err = err
 	t.wait = min(max(2*t.wait, firstRetry), lastRetry)
 	t.next = time.Now().Add(t.wait)
