@@ -70,6 +70,9 @@ func (l *Logins) follow(name string, first bool, format tailFormat) (again bool)
 	l.watch(l.notify.file(path), path)
 	if t := l.tails[path]; t != nil {
 		_, err := t.rotated()
+		if err != nil {
+			l.trouble[path] = err // the file before is followed on
+		}
 		return err != nil
 	}
 	t := &tail{path: path, format: format}
