@@ -123,7 +123,8 @@ func hasAccount(list []account, key uint64) bool {
 }
 
 // short reports whether so many accounts are missing from a snapshot that it
-// was cut short: most of them do not vanish at once.
+// was cut short: most of them do not vanish at once. Of fewer than four, an
+// administrator or an intruder may well delete most.
 func (r *roster) short(now []account) bool {
 	return r.total >= 4 && 2*uint64(len(now)) < r.total
 }

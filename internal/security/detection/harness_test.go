@@ -73,8 +73,10 @@ type step struct {
 type example struct {
 	name     string
 	positive bool
-	values   map[string]int64
-	steps    []step
+	// misjudged says why a held-out case is known to be judged wrong.
+	misjudged string
+	values    map[string]int64
+	steps     []step
 }
 
 // run gives the findings after each step. Before step fresh, and before all
@@ -132,6 +134,7 @@ func byID(id string) detect.Stateful {
 // read reads a test file:
 //
 //	positive|near miss: what it is
+//	misjudged: why                the held-out case is known to be judged wrong
 //	set attempts=20               a parameter
 //	12:00:00 Login UserName=root  a message with one event with one item
 //	12:00 Login UserName=a *3/5s  three of them, five seconds apart
@@ -176,6 +179,10 @@ func readLine(list *[]example, line string, n int) error {
 		return fmt.Errorf("%q stands before any case", line)
 	}
 	x := &(*list)[len(*list)-1]
+	if why, ok := strings.CutPrefix(line, "misjudged: "); ok {
+		x.misjudged = why
+		return nil
+	}
 	words := split(line)
 	switch words[0] {
 	case "set":

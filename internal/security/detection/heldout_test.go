@@ -13,8 +13,10 @@ const minHeldOut = 5
 // TestHeldOut runs the cases of testdata/heldout. They were written from what a
 // detection says of itself, by somebody who had not read its code, so only the
 // verdict is compared: what is to be found is found at the line it stands
-// below and not before, and a near miss is not found. With -v it prints how
-// many were judged right.
+// below and not before, and a near miss is not found. A case stays as it was
+// first written: if it is judged wrong and the detection is not to change, a
+// line "misjudged" says why, and it counts as judged wrong here and in
+// docs/detections.md. With -v it prints how many were judged right.
 func TestHeldOut(t *testing.T) {
 	list, err := filepath.Glob("testdata/heldout/*.txt")
 	if err != nil || len(list) == 0 {
@@ -34,11 +36,14 @@ func TestHeldOut(t *testing.T) {
 				switch {
 				case why == "" && x.positive:
 					found++
-				case why != "":
+				case why != "" && !x.positive:
+					wrong++
+				}
+				switch {
+				case why != "" && x.misjudged == "":
 					t.Errorf("%s: %s", x.name, why)
-					if !x.positive {
-						wrong++
-					}
+				case why == "" && x.misjudged != "":
+					t.Errorf("%s: is judged right, against its line misjudged", x.name)
 				}
 			}
 			t.Logf("%s: %d of %d found, %d of %d near misses found", id, found, positives, wrong, misses)

@@ -14,7 +14,7 @@ func LocalUserDeleted() detect.Stateful {
 		ID: "local-user-deleted", Type: "IoT_LocalUserDeleted", Title: "Local user deletion detected", Severity: ledger.Low,
 		Description: "A user account of the device that was there in the snapshot before is there no longer. An intruder may lock people out that way, or remove an account that was of use. " +
 			"An account that got another name or another number counts as deleted, and the alert says so. Accounts of services, as packages delete them, are left out: those with a number below the parameter that were no administrators. " +
-			"A snapshot with less than half of the accounts was cut short and tells nothing.",
+			"A snapshot with less than half of the accounts, where there were four or more, was cut short and tells nothing.",
 		Version: "1", Source: detect.Builtin,
 		Remediation: []string{
 			"Confirm the deletion with the device's administrator.",
