@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -80,16 +81,26 @@ func TestSeenPort(t *testing.T) {
 	w.state("applied")
 	w.sees("ListeningPorts", "")
 	w.watches(a, "connections")
-	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	// By another process: agents do not watch their own.
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), listenEnv+"=0.0.0.0:0")
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, p, err := net.SplitHostPort(l.Addr().String())
+	out, err := cmd.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var p string
+	if _, err := fmt.Fscanln(out, &p); err != nil {
 		t.Fatal(err)
 	}
 	w.advice(soon, "IoT_OpenPorts", "active", `"`+p+`"`)
-	if err := l.Close(); err != nil {
+	if err := errors.Join(in.Close(), cmd.Wait()); err != nil {
 		t.Fatal(err)
 	}
 	w.within(soon, "the port is no longer in the recommendation", func() bool {

@@ -5,6 +5,8 @@ package agent_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +41,27 @@ var program = sync.OnceValues(func() (string, error) {
 // built is the folder that is to be removed at the end.
 var built string
 
+// listenEnv makes this program listen at an address until its input ends.
+const listenEnv = "TVILLING_TEST_LISTEN"
+
+func listen(addr string) error {
+	l, err := net.Listen("tcp4", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Println(l.Addr().(*net.TCPAddr).Port)
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return errors.Join(err, l.Close())
+}
+
 func TestMain(m *testing.M) {
+	if addr := os.Getenv(listenEnv); addr != "" {
+		if err := listen(addr); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	code := m.Run()
 	if built != "" {
 		_ = os.RemoveAll(built)
