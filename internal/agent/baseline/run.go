@@ -104,7 +104,7 @@ func (o *Options) enabled() []*Check {
 	}
 	list := make([]*Check, 0, len(o.Checks))
 	for i := range o.Checks {
-		if c := &o.Checks[i]; !off["check "+c.ID] && !off["group "+c.Group] {
+		if c := &o.Checks[i]; !off["check "+c.ID] && !off["check "+c.CceID()] && !off["group "+c.Group] {
 			list = append(list, c)
 		}
 	}

@@ -233,3 +233,26 @@ func BenchmarkRun(b *testing.B) {
 	}
 	b.ReportMetric(float64(n), "checks")
 }
+
+// A check can be left out by the id that is sent, which is all that the hub has.
+func TestDisabledByCceID(t *testing.T) {
+	t.Parallel()
+	checks, err := baseline.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := baseline.Run(t.Context(), baseline.Options{
+		Root: severalRoot(t), Checks: checks, DisabledChecks: []string{"CCE-4387-7"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(rep.Results); n != len(checks)-1 {
+		t.Errorf("%d of %d checks are made; want one less", n, len(checks))
+	}
+	for i := range rep.Results {
+		if rep.Results[i].Check.ID == "TV-SSH-004" {
+			t.Error("TV-SSH-004 is made, which is sent as CCE-4387-7")
+		}
+	}
+}

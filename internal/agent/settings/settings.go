@@ -111,6 +111,8 @@ func Read(d Dialect, section []byte) (s Settings, problems []Problem, ok bool) {
 		extension.ProcessSource = s.Extension.ProcessSource
 	}
 	s.Extension = extension
+	s.DisabledGroups = append(s.DisabledGroups, extension.DisabledChecks...)
+	s.DisabledChecks = append(s.DisabledChecks, extension.DisabledChecks...)
 	s.Queue[event.HeartbeatKind] = s.heartbeatQueue(d)
 	problems = append(problems, more...)
 	own := map[string]any{}

@@ -38,6 +38,9 @@ type Extension struct {
 	HashExecutables bool
 	// ProcessSource is by what means processes are seen.
 	ProcessSource string
+	// DisabledChecks are ids and groups of checks of the baseline that are left
+	// out.
+	DisabledChecks []string
 }
 
 // The values of Extension.ProcessSource.
@@ -57,9 +60,12 @@ const (
 	HeartbeatFrequency       = "heartbeatFrequency"
 	HashExecutables          = "hashExecutables"
 	ProcessSource            = "processSource"
+	DisabledChecks           = "disabledChecks"
 	minMemory                = 12 << 20
 	maxMemory                = 1 << 30
 	maxDay             int64 = 1 << 40
+	// What DisabledChecks may have: so many names of so many bytes.
+	maxDisabled, maxDisabledName = 100, 100
 )
 
 // DefaultExtension returns what is in force when nothing is desired.
@@ -141,6 +147,8 @@ func (e *Extension) read(name string, raw json.RawMessage) (kind ProblemKind, me
 		e.ProcessSource = s
 	case ImmediateEvents:
 		return readKinds(name, raw, &e.Immediate)
+	case DisabledChecks:
+		return readNames(name, raw, &e.DisabledChecks)
 	default:
 		return UnknownProperty, "There is no property " + strconv.Quote(cut(name)) + " in " + ExtensionObject + "; this agent ignores it."
 	}
@@ -204,11 +212,34 @@ func readKinds(name string, raw json.RawMessage, to *[]event.Kind) (ProblemKind,
 	return "", ""
 }
 
+func readNames(name string, raw json.RawMessage, to *[]string) (ProblemKind, string) {
+	var names []string
+	if json.Unmarshal(raw, &names) != nil {
+		return TypeMismatch, name + ` must be a list of ids or groups of checks such as ["TV-SSH-009", "kernel"]; it is ` + cut(string(raw)) + "."
+	}
+	if len(names) > maxDisabled {
+		return OutOfRange, fmt.Sprintf("%s may have %d names; it has %d.", name, maxDisabled, len(names))
+	}
+	for _, n := range names {
+		if n == "" || len(n) > maxDisabledName {
+			return OutOfRange, fmt.Sprintf("%s: a name has 1 to %d bytes; one is %q.", name, maxDisabledName, cut(n))
+		}
+	}
+	slices.Sort(names)
+	*to = slices.Compact(names)
+	return "", ""
+}
+
 // Members returns the values by the names of the object's members, as JSON.
 func (e *Extension) Members() map[string]json.RawMessage {
 	names := make([]string, len(e.Immediate))
 	for i, k := range e.Immediate {
 		names[i] = strconv.Quote(k.String())
+	}
+	// A name that is no text in the twin was refused, so this cannot fail.
+	disabled, err := json.Marshal(append([]string{}, e.DisabledChecks...))
+	if err != nil {
+		panic("agentconfig: " + err.Error())
 	}
 	heartbeat := "PT0S"
 	if e.Heartbeat > 0 {
@@ -223,5 +254,6 @@ func (e *Extension) Members() map[string]json.RawMessage {
 		HashExecutables:    json.RawMessage(strconv.FormatBool(e.HashExecutables)),
 		HeartbeatFrequency: json.RawMessage(strconv.Quote(heartbeat)),
 		ProcessSource:      json.RawMessage(strconv.Quote(e.ProcessSource)),
+		DisabledChecks:     disabled,
 	}
 }

@@ -98,6 +98,7 @@ var catalogue = []Info{
 		Fix: []string{
 			"Mend what is Critical and Important first; the details say what was found.",
 			"What to do about each check, and why, says \"tvilling-agent baseline ID\" on the device; the manual's list of checks has it, too. Your own checks have it in their file.",
+			"What makes no sense on the device, leave out: name it in disabledChecks of the member tvillingAgent of the security module twin.",
 			"What was mended is seen at the agent's next snapshot: after snapshotFrequency, when the agent is started again, or on SIGHUP.",
 		},
 		Source: "OSBaseline snapshots",
