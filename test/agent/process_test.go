@@ -49,7 +49,7 @@ func listen(addr string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(l.Addr().(*net.TCPAddr).Port)
+	fmt.Fprintln(os.Stdout, l.Addr().(*net.TCPAddr).Port)
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return errors.Join(err, l.Close())
 }
