@@ -294,4 +294,5 @@ func TestCustomChecks(t *testing.T) {
 	again(good, strings.Repeat("0", 64), func(p string) bool { return strings.Contains(p, "TV-CUSTOM") && !strings.Contains(p, "ACME-1") })
 	again(filepath.Join(c.ChecksDirectory, "..", "door.toml"), hash, func(p string) bool { return strings.Contains(p, "TV-CUSTOM") && !strings.Contains(p, "ACME-1") })
 	again(good, hash, func(p string) bool { return !strings.Contains(p, "TV-CUSTOM") && strings.Contains(p, "ACME-1") })
+	w.advice(patience, "IoT_Baseline", "active", "ACME-1")
 }
