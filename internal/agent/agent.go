@@ -211,7 +211,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	cancel()
 	stopLink()
 	wg.Wait()
-	return errors.Join(a.keepState(), a.spool.Close(), release(only))
+	if err := a.keepState(); err != nil {
+		a.log.WarnContext(ctx, "the agent's state cannot be kept", "error", err)
+	}
+	return errors.Join(a.spool.Close(), release(only))
 }
 
 // waitForTwin waits for the twin, for a while: what it asks for is then done

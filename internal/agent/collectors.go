@@ -146,6 +146,9 @@ func (c *collectors) watchKernel(ctx context.Context, w watch) error {
 	if err != nil {
 		return err
 	}
+	if w.connections {
+		c.changed(event.ListeningPortsKind) // what opened while nobody watched
+	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(sources.Sources))
 	run, cancel := context.WithCancel(ctx)
