@@ -53,10 +53,15 @@ func (c *Client) Server(ctx context.Context) (s Server, err error) {
 func (c *Client) AgentPrograms(ctx context.Context) error {
 	var missing error
 	for _, platform := range []string{"linux-amd64", "linux-arm64", "linux-armv7"} {
-		// GET, for the text of a refusal; a program itself is not read.
-		answer, err := c.send(ctx, request{op: "look for the agent", subject: platform, method: http.MethodGet, path: path("tvilling", "agent", platform)})
-		if err == nil {
-			return answer.Body.Close()
+		// HEAD, since a program that is not taken whole is an error to the hub; GET
+		// for the text of a refusal, which HEAD does not have.
+		var err error
+		for _, method := range []string{http.MethodHead, http.MethodGet} {
+			var answer *http.Response
+			answer, err = c.send(ctx, request{op: "look for the agent", subject: platform, method: method, path: path("tvilling", "agent", platform)})
+			if err == nil {
+				return answer.Body.Close()
+			}
 		}
 		if tvilling.CodeOf(err) != tvilling.NotFound {
 			return err
