@@ -40,19 +40,51 @@ func runAgentIdle(ctx context.Context, b *bench) (err error) {
 	pid := r.agent.cmd.Process.Pid
 	woken := switches(pid)
 	m := newAgentMeter(ctx, pid)
-	if err := sleep(ctx, b.scale.AgentIdle); err != nil {
+	quiet, err := watchQuiet(ctx, pid, b.scale.AgentIdle)
+	if err != nil {
 		return err
 	}
 	m.end()
 	woken = switches(pid) - woken
 	b.figure(Figure{Metric: "watched for", Value: m.took.Seconds(), Unit: "s"})
 	b.figure(Figure{Metric: "cpu", Value: m.percent, Unit: "% of a core", Reach: 0.1, Less: true})
+	if quiet.seconds > 0 {
+		b.figure(Figure{Metric: "cpu in seconds in which nothing was started", Value: 100 * quiet.cpu.Seconds() / quiet.took.Seconds(), Unit: "% of a core", Less: true})
+		b.figure(Figure{Metric: "wake-ups in those", Value: float64(quiet.woken) / quiet.took.Seconds(), Unit: "/s", Less: true})
+	}
+	b.figure(Figure{Metric: "seconds in which nothing was started", Value: float64(quiet.seconds), Unit: "s"})
 	b.figure(Figure{Metric: "wake-ups of its threads", Value: float64(woken) / m.took.Seconds(), Unit: "/s", Less: true})
 	b.figure(Figure{Metric: "rss", Value: mb(m.median), Unit: "MB", Reach: agentRSS, Stretch: agentRSSStretch, Less: true})
 	b.figure(Figure{Metric: "of that, its own", Value: mb(procValue(pid, "status", "RssAnon:")), Unit: "MB", Less: true})
 	b.figure(Figure{Metric: "peak rss", Value: mb(peak(pid)), Unit: "MB", Reach: agentRSSCap, Stretch: agentRSSCapStretch, Less: true})
 	b.machine(m)
 	return nil
+}
+
+// quietTime is the sum of the seconds in which the machine has started no
+// process and no thread, so that there was nothing to see.
+type quietTime struct {
+	seconds   int
+	took, cpu time.Duration
+	woken     int64
+}
+
+// watchQuiet watches a process for a while, second by second.
+func watchQuiet(ctx context.Context, pid int, during time.Duration) (q quietTime, err error) {
+	for end := time.Now().Add(during); time.Now().Before(end); {
+		began, started, cpu, woken := time.Now(), forks(), worked(pid), switches(pid)
+		if err := sleep(ctx, time.Second); err != nil {
+			return q, err
+		}
+		if forks() != started {
+			continue
+		}
+		q.seconds++
+		q.took += time.Since(began)
+		q.cpu += worked(pid) - cpu
+		q.woken += switches(pid) - woken
+	}
+	return q, nil
 }
 
 // switches is how often the threads of a process have gone to sleep so far.
