@@ -47,11 +47,16 @@ what to try in another terminal. Everything is removed at the end.`,
 			if o.devices < 1 || o.devices > 1000 {
 				return usageError{errors.New("--devices must be between 1 and 1000; for more, run a hub and \"tvilling simulate\"")}
 			}
-			// Who reads no further ("tvilling demo | head") ends it, too; without
-			// this the program would die before it has cleaned up.
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGPIPE)
+			// Who reads no further ("tvilling demo | head") ends it, too. Without
+			// somebody to take the signal the program would die before it has
+			// cleaned up; the signal itself says nothing, since connections that
+			// are closed at the other end raise it as well.
+			pipe := make(chan os.Signal, 1)
+			signal.Notify(pipe, syscall.SIGPIPE)
+			defer signal.Stop(pipe)
+			ctx, stop := context.WithCancel(cmd.Context())
 			defer stop()
-			return runDemo(ctx, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return runDemo(ctx, o, watchedWriter{cmd.OutOrStdout(), stop}, watchedWriter{cmd.ErrOrStderr(), stop})
 		},
 	}
 	f := cmd.Flags()
@@ -62,6 +67,20 @@ what to try in another terminal. Everything is removed at the end.`,
 	f.BoolVar(&o.noAgent, "no-agent", false, "leave out the security agent of this machine")
 	f.BoolVar(&o.debug, "debug", false, "log every request and connection")
 	return cmd
+}
+
+// watchedWriter writes to somebody who reads, and says when that one has gone.
+type watchedWriter struct {
+	io.Writer
+	gone func()
+}
+
+func (w watchedWriter) Write(b []byte) (int, error) {
+	n, err := w.Writer.Write(b)
+	if errors.Is(err, syscall.EPIPE) {
+		w.gone()
+	}
+	return n, err
 }
 
 func runDemo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err error) {
