@@ -160,11 +160,21 @@ func (r utmpRecord) terminalOnly() bool {
 	return r.host == "" || r.host[0] == ':' || strings.ContainsAny(r.host, "( ")
 }
 
+// sameAttempt reports whether two records of btmp in a row are of one attempt: a
+// process that was asked for a password waits before it asks again.
+func (r utmpRecord) sameAttempt(before utmpRecord) bool {
+	r.at, before.at = r.at.Truncate(time.Second), before.at.Truncate(time.Second)
+	return r == before
+}
+
 // utmpReader takes the records of a file that grows.
 type utmpReader struct {
 	failed bool
 	layout utmpLayout // of size 0 until it is known
 	tell   func(sighting)
+	// last is the record before. sshd writes one attempt of an unknown user to
+	// btmp twice, in the same second.
+	last utmpRecord
 }
 
 // take reads the whole records at the beginning of b and returns their length.
@@ -179,7 +189,13 @@ func (u *utmpReader) take(b []byte) int {
 	}
 	n := 0
 	for ; len(b)-n >= u.layout.size; n += u.layout.size {
-		if s, ok := parseUtmp(u.layout, b[n:]).sighting(u.failed); ok {
+		r := parseUtmp(u.layout, b[n:])
+		again := u.failed && r.pid != 0 && r.sameAttempt(u.last)
+		u.last = r
+		if again {
+			continue
+		}
+		if s, ok := r.sighting(u.failed); ok {
 			u.tell(s)
 		}
 	}

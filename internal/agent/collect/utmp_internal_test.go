@@ -4,6 +4,7 @@ package collect
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 )
@@ -76,6 +77,23 @@ func TestUtmpReaderInPieces(t *testing.T) {
 			if len(pids) != 5 || pids[4] != 4 {
 				t.Errorf("layout of %d in pieces of %d: %v", layout.size, piece, pids)
 			}
+		}
+	}
+}
+
+// sshd writes an attempt of an unknown user to btmp twice.
+func TestUtmpReaderTwice(t *testing.T) {
+	t.Parallel()
+	record := func(pid int32, user string, at time.Time) []byte {
+		return utmpBytes(utmpSmall, utmpLoginProcess, pid, "ssh:notty", user, "192.0.2.1", []byte{192, 0, 2, 1}, at)
+	}
+	at := time.Unix(1700000000, 0)
+	file := slices.Concat(record(1, "pi", at), record(1, "pi", at), record(1, "pi", at.Add(3*time.Second)), record(2, "pi", at.Add(3*time.Second)), record(2, "root", at.Add(3*time.Second)))
+	for failed, want := range map[bool]int{true: 4, false: 0} {
+		n := 0
+		u := &utmpReader{failed: failed, tell: func(sighting) { n++ }}
+		if u.take(file); n != want {
+			t.Errorf("failed %v: %d attempts are told, want %d", failed, n, want)
 		}
 	}
 }
