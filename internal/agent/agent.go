@@ -69,6 +69,7 @@ type Agent struct {
 	charged  uint64
 	shedding bool
 	keptAt   time.Time
+	noted    bool // the twin was told what is used
 
 	twins   chan []byte // the newest desired section, one at most
 	changed chan struct{}

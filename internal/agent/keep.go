@@ -34,6 +34,9 @@ const (
 	keptFile   = "state.json"
 	maxKept    = 64 << 10
 	keepEvery  = 10 * time.Minute
+	// firstUse is after how long the twin is told first what is used; then it is
+	// told with each round of snapshots.
+	firstUse = time.Minute
 )
 
 // readKept reads what was kept; what cannot be read counts as nothing.
@@ -98,6 +101,10 @@ func (a *Agent) watchBudget(ctx context.Context) {
 	sent, _ := a.link.Traffic()
 	a.budget.Charge(int64(sent - a.charged))
 	a.charged = sent
+	if !a.noted && time.Since(a.started) > firstUse {
+		a.noted = true
+		a.noteUse()
+	}
 	level := a.budget.Check()
 	over := level != budget.Normal || a.budget.Busy()
 	a.in.shed(over)
