@@ -9,7 +9,7 @@ set -eu
 
 bin=/usr/bin/tvilling-agent
 etc=/etc/tvilling-agent
-new=/usr/bin/.tvilling-agent.$$
+new=/usr/bin/tvilling-agent.new
 tmp=
 former=
 
