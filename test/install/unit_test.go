@@ -84,7 +84,16 @@ func TestCapabilities(t *testing.T) {
 		t.Fatal(err)
 	}
 	root, all := collectors(t, whole), strings.Fields(directive(t, "CapabilityBoundingSet"))
-	if got := check(all); got != root {
+	// Whether the kernel audits is told to who may also change it: where it does,
+	// root knows one source of logins more.
+	logins := regexp.MustCompile(`\{"name":"logins"[^}]*\}`)
+	same := func(a, b string) bool {
+		if strings.Contains(logins.FindString(b), "audit") {
+			a, b = logins.ReplaceAllString(a, ""), logins.ReplaceAllString(b, "")
+		}
+		return a == b
+	}
+	if got := check(all); !same(got, root) {
 		t.Errorf("with the unit's capabilities the agent sees\n%s\nand root sees\n%s", got, root)
 	}
 	if !strings.Contains(root, "ebpf") || !strings.Contains(root, "nftables") {
