@@ -50,15 +50,28 @@ func New(o Options) *Handler {
 	h := &Handler{opt: o, programs: programs{folder: o.Folder, sums: make(map[string]sum)}}
 	h.Handler = rest.New(rest.Options{
 		Auth: o.Auth, Observe: o.Observe, Logger: o.Logger.With("component", "agentapi"), Timeout: downloadTime,
-		Routes: []rest.Route{
-			{Method: http.MethodGet, Pattern: Path + "install", Own: true, Open: true, Handle: h.install},
-			{Method: http.MethodHead, Pattern: Path + "install", Own: true, Open: true, Handle: h.install},
-			{Method: http.MethodGet, Pattern: Path + "{platform}", Own: true, Open: true, Handle: h.download},
-			{Method: http.MethodHead, Pattern: Path + "{platform}", Own: true, Open: true, Handle: h.download},
-		},
+		Routes: h.routes(),
 		Header: map[string]string{"X-Content-Type-Options": "nosniff"},
 	})
 	return h
+}
+
+func (h *Handler) routes() []rest.Route {
+	return []rest.Route{
+		{Method: http.MethodGet, Pattern: Path + "install", Own: true, Open: true, Handle: h.install},
+		{Method: http.MethodHead, Pattern: Path + "install", Own: true, Open: true, Handle: h.install},
+		{Method: http.MethodGet, Pattern: Path + "{platform}", Own: true, Open: true, Handle: h.download},
+		{Method: http.MethodHead, Pattern: Path + "{platform}", Own: true, Open: true, Handle: h.download},
+	}
+}
+
+// Offered returns the names of the routes, such as "GET /tvilling/agent/install".
+func Offered() []string {
+	var names []string
+	for _, r := range (&Handler{}).routes() {
+		names = append(names, r.Name())
+	}
+	return names
 }
 
 // download gives out a program.

@@ -34,6 +34,9 @@ func TestDocs(t *testing.T) {
 		}
 	}
 	for _, r := range told {
+		if strings.Contains(r, " /tvilling/agent/") {
+			continue // agentapi's, whose tests look for them
+		}
 		if !slices.Contains(hubapi.Offered(), r) {
 			t.Errorf("docs/api.md tells of %s, which is not there", r)
 		}
