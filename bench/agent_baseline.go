@@ -70,9 +70,6 @@ func (b *bench) agentOnce(ctx context.Context) error {
 	}
 	b.figure(Figure{Metric: "once: took", Value: time.Since(start).Seconds(), Unit: "s", Less: true})
 	b.figure(Figure{Metric: "once: cpu", Value: ms(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()), Unit: "ms", Less: true})
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		b.figure(Figure{Metric: "once: peak rss", Value: mb(usage.Maxrss << 10), Unit: "MB", Less: true})
-	}
 	b.figure(Figure{Metric: "once: message", Value: float64(len(out)), Unit: "B", Less: true})
 	return nil
 }

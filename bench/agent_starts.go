@@ -354,7 +354,8 @@ func runAgentFlood(ctx context.Context, b *bench) (err error) {
 	if err != nil {
 		return err
 	}
-	b.startsReport(res, Figure{})
+	// The default limit of the twin.
+	b.startsReport(res, Figure{Reach: 5})
 	counted := int64(res.waiting)
 	for why, n := range res.lost {
 		if why != "arguments gone" && why != "hash not computed" { // told, with less in them
