@@ -153,10 +153,10 @@ func TestWholeHub(t *testing.T) {
 	l.twin(`"first":1`)
 	patch(`{"second":{"a":1}}`)
 	l.twin(`"second":{"a":1}`)
-	if _, err := admin.ReplaceTwin(t.Context(), module, client.TwinPatch{Desired: []byte(`{"third":3}`)}, tvilling.Match{}); err != nil {
+	if _, err := admin.ReplaceTwin(t.Context(), module, client.TwinPatch{Desired: []byte(`{"third":3,"fourth":4}`)}, tvilling.Match{}); err != nil {
 		t.Fatal(err)
 	}
-	l.twin(`{"third":3,"$version":4}`) // and nothing else
+	l.twin(`{"third":3,"fourth":4,"$version":4}`) // and nothing else
 	if err := l.Report(t.Context(), []byte(`{"state":"fine"}`)); err != nil {
 		t.Fatal(err)
 	}

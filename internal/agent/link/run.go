@@ -27,6 +27,9 @@ const (
 	// readGap is how long after one another, and after a change, the whole twin is
 	// read.
 	readGap = 2 * time.Second
+	// slightGap is readGap after changes of one value: that one of those was a
+	// replacement is unlikely, and a reading costs twenty times what they do.
+	slightGap = time.Hour
 	// readRetry is how long after a reading that failed.
 	readRetry = time.Minute
 	// maxPacket bounds what is taken from the hub: a twin has two sections.
@@ -191,8 +194,9 @@ func (l *Link) follow(ctx context.Context, c *device.Client, s *section, changed
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var told, read time.Time // when it may be done next
+	var pending, slight bool // read is when it is to be done, put off for a slight doubt
 	if _, doubt := s.due(); doubt {
-		read = time.Now().Add(readRetry)
+		read, pending = time.Now().Add(readRetry), true
 	}
 	for {
 		select {
@@ -203,15 +207,25 @@ func (l *Link) follow(ctx context.Context, c *device.Client, s *section, changed
 		case <-renew:
 			return errRenew
 		case <-changed:
-			if now := time.Now(); read.Before(now) {
-				read = now.Add(readGap)
-			}
 		case <-timer.C:
 		}
 		now := time.Now()
 		tell, doubt := s.due()
-		if doubt && !now.Before(read) {
-			read = now.Add(readGap)
+		if doubt {
+			gap := readGap
+			if s.slightly() {
+				gap = slightGap
+			}
+			at := now.Add(gap)
+			if !pending && at.Before(read) {
+				at = read
+			}
+			if !pending || slight && at.Before(read) {
+				read, pending, slight = at, true, gap == slightGap
+			}
+		}
+		if pending && !now.Before(read) {
+			read, pending, slight = now.Add(readGap), false, false
 			if err := l.read(ctx, c, s); err != nil {
 				if c.Err() != nil {
 					return c.Err()
@@ -219,7 +233,9 @@ func (l *Link) follow(ctx context.Context, c *device.Client, s *section, changed
 				l.opt.Logger.WarnContext(ctx, "the twin cannot be read", "error", err)
 				read = now.Add(readRetry)
 			}
-			tell, doubt = s.due()
+			if tell, doubt = s.due(); doubt {
+				pending = true
+			}
 		}
 		if tell && !now.Before(told) {
 			told, tell = now.Add(tellGap), false
@@ -232,7 +248,7 @@ func (l *Link) follow(ctx context.Context, c *device.Client, s *section, changed
 		if tell {
 			next = told.Sub(now)
 		}
-		if d := read.Sub(now); doubt && (next < 0 || d < next) {
+		if d := read.Sub(now); pending && (next < 0 || d < next) {
 			next = d
 		}
 		if next >= 0 {

@@ -22,6 +22,9 @@ type section struct {
 	// doubt says that the hub may have more: a change is missing, could not be
 	// merged, or may have been a replacement.
 	doubt bool
+	// slight says that all the doubt there is comes of changes of one value each:
+	// nearly always that is what they are.
+	slight bool
 	// merged counts the patches merged since text was told. More than maxMerged
 	// are left to the next reading of the whole.
 	merged int
@@ -47,18 +50,19 @@ func (s *section) patch(version int64, body []byte) {
 	case version <= s.version:
 		return
 	case version > s.version+1 || s.merged == maxMerged:
-		s.doubt = true
+		s.doubt, s.slight = true, false
 		return
 	}
 	s.merged++
 	text, err := merge(s.text, body)
 	if err != nil || versionOf(text) != version {
-		s.doubt = true
+		s.doubt, s.slight = true, false
 		return
 	}
 	// A replacement arrives as the whole section, in the form of a patch
 	// (wire §1.6): only if it names all there is does it come to the same.
 	if !same(text, body, 1) {
+		s.slight = (s.slight || !s.doubt) && leaves(body, 1) == 1
 		s.doubt = true
 	}
 	s.text, s.version, s.fresh = text, version, true
@@ -83,7 +87,7 @@ func (s *section) whole(twin []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.doubt, s.reported = false, versionOf(t.Reported)
+	s.doubt, s.slight, s.reported = false, false, versionOf(t.Reported)
 	version := versionOf(text)
 	if s.text != nil && version < s.version {
 		return nil // it was under way when a change came
@@ -114,6 +118,13 @@ func (s *section) due() (tell, read bool) {
 	return s.fresh, s.doubt
 }
 
+// slightly reports whether there is doubt, and it is slight.
+func (s *section) slightly() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.doubt && s.slight
+}
+
 // older reports whether the reported properties are older than a version.
 func (s *section) older(version int64) bool {
 	s.mu.Lock()
@@ -139,6 +150,21 @@ func versionOf(text []byte) int64 {
 		return -1
 	}
 	return v.Version
+}
+
+// leaves counts the values in a valid object but $version, nulls included.
+func leaves(b []byte, depth int) int {
+	n := 0
+	for _, m := range members(b) {
+		switch {
+		case depth == 1 && m.name == "$version":
+		case m.value[0] == '{' && depth < maxDepth:
+			n += leaves(m.value, depth+1)
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // same reports whether two valid objects have the same members with the same

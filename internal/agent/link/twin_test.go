@@ -25,8 +25,12 @@ func TestPatch(t *testing.T) {
 		if got := a.told(); len(got) != 2 {
 			t.Errorf("told %q", got)
 		}
-		if s := a.State(); s.Patches != 3 || s.Twins != 2 {
-			t.Errorf("State = %+v, want 3 patches, and a reading to see if the first was one", s)
+		if s := a.State(); s.Patches != 3 || s.Twins != 1 {
+			t.Errorf("State = %+v, want 3 patches, and no reading yet to see if the first was one", s)
+		}
+		pass(time.Hour)
+		if s := a.State(); s.Twins != 2 {
+			t.Errorf("State = %+v, want a reading to see if the first was a patch", s)
 		}
 	})
 }
@@ -43,14 +47,34 @@ func TestGap(t *testing.T) {
 
 func TestReplacement(t *testing.T) {
 	run(t, nil, func(t *testing.T, f *fake, a *agent) {
-		f.desire(6, `{"b":2,"$version":6}`, `{"b":2,"$version":6}`)
+		f.desire(6, `{"b":{"d":2},"c":2,"$version":6}`, `{"b":{"d":2},"c":2,"$version":6}`)
 		pass(4 * time.Second)
-		if got := a.told(); got[len(got)-1] != `{"b":2,"$version":6}` {
+		if got := a.told(); got[len(got)-1] != `{"b":{"d":2},"c":2,"$version":6}` {
 			t.Errorf("told %q, want that a is gone at last", got)
 		}
+		// One of a single value looks like a change, and is found within the hour;
+		// sooner when another one raises the doubt.
+		f.desire(7, `{"b":{"d":3},"$version":7}`, `{"b":{"d":3},"$version":7}`)
+		pass(time.Minute)
+		if got := a.told(); got[len(got)-1] != `{"b":{"d":3},"$version":7,"c":2}` && got[len(got)-1] != `{"b":{"d":3},"c":2,"$version":7}` {
+			t.Errorf("told %q, want that c is still there", got)
+		}
+		pass(time.Hour)
+		if got := a.told(); got[len(got)-1] != f.desired {
+			t.Errorf("told %q, want that c is gone at last", got)
+		}
+		f.desire(8, `{"e":1,"$version":8}`, `{"e":1,"$version":8}`)
+		pass(time.Minute)
+		f.desire(9, `{"e":2,"f":1,"$version":9}`, `{"e":2,"f":1,"$version":9}`)
+		pass(4 * time.Second)
+		if got := a.told(); got[len(got)-1] != f.desired {
+			t.Errorf("told %q, want that b is gone at last", got)
+		}
+		f.desire(10, `{"b":3,"$version":10}`, `{"b":3,"$version":10}`)
+		pass(2 * time.Hour)
 		// One that names all there is leaves no doubt.
 		gets := f.has().gets
-		f.desire(7, `{"$version":7,"b":3}`, `{"b":3,"$version":7}`)
+		f.desire(11, `{"$version":11,"b":3}`, `{"b":3,"$version":11}`)
 		pass(time.Minute)
 		if f.has().gets != gets {
 			t.Error("the twin is read although there is no doubt")
