@@ -117,6 +117,7 @@ func (a *Agent) watchBudget(ctx context.Context) {
 		if err := a.keepState(); err != nil {
 			a.log.DebugContext(ctx, "the agent's state cannot be kept", "error", err)
 		}
+		a.budget.Release() // after a busy time, nothing else would
 	}
 }
 
