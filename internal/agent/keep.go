@@ -52,6 +52,10 @@ func readKept(dir string) kept {
 // keepState writes what is to be remembered.
 func (a *Agent) keepState() error {
 	k := kept{Format: keptFormat, Day: a.budget.Today(), Logins: a.collectors.checkpoint()}
+	// What was read up to there has to be on the disk first: it is not read again.
+	if err := a.spool.Sync(); err != nil {
+		return fmt.Errorf("keep the agent's state: %w", err)
+	}
 	b, err := json.Marshal(k)
 	if err != nil {
 		return fmt.Errorf("keep the agent's state: %w", err)

@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tvilling/tvilling/internal/agent/budget"
+	"github.com/tvilling/tvilling/internal/security/event"
 )
 
 func TestReadKept(t *testing.T) {
@@ -82,5 +84,35 @@ func TestWriteFile(t *testing.T) {
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "4" {
 		t.Errorf("after a failure: %q, %v", b, err)
+	}
+}
+
+// TestKeepStateAfterEvents: how far logins were read is kept only once the
+// events of those logins are on the disk; they are not read again.
+func TestKeepStateAfterEvents(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a := newAgent(t, dir)
+	a.in.Observe(time.Now(), &event.Login{UserName: "only-once", Operation: "ssh", Executable: "/usr/sbin/sshd", Result: "Fail"})
+	onDisk := func() bool {
+		files, err := filepath.Glob(filepath.Join(dir, "spool", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if b, err := os.ReadFile(f); err == nil && strings.Contains(string(b), "only-once") {
+				return true
+			}
+		}
+		return false
+	}
+	if onDisk() {
+		t.Fatal("the event is on the disk at once, so this shows nothing")
+	}
+	if err := a.keepState(); err != nil {
+		t.Fatal(err)
+	}
+	if !onDisk() {
+		t.Error("the state is kept before the event is on the disk")
 	}
 }
