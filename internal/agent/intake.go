@@ -3,12 +3,11 @@
 package agent
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"sync"
 	"time"
 
 	"github.com/tvilling/tvilling/internal/agent/aggregate"
+	"github.com/tvilling/tvilling/internal/agent/identity"
 	"github.com/tvilling/tvilling/internal/agent/settings"
 	"github.com/tvilling/tvilling/internal/agent/spool"
 	"github.com/tvilling/tvilling/internal/security/event"
@@ -213,7 +212,7 @@ func (in *intake) windows(now time.Time, everything bool) {
 // event makes an event of items.
 func (in *intake) event(at time.Time, k event.Kind, c event.Category, items ...event.Item) *event.Event {
 	return &event.Event{
-		ID: newID(), Kind: k, Category: c, Items: items, Empty: len(items) == 0,
+		ID: identity.NewGUID(), Kind: k, Category: c, Items: items, Empty: len(items) == 0,
 		Stated: at.Truncate(time.Millisecond), Local: at.Local().Format("2006-01-02T15:04:05.000Z07:00"),
 	}
 }
@@ -226,20 +225,4 @@ func (in *intake) add(queue spool.Class, e *event.Event) {
 	if cap(in.buf) > 64<<10 {
 		in.buf = nil // one large snapshot need not be remembered
 	}
-}
-
-// newID returns a random GUID (RFC 9562, version 4).
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	var s [36]byte
-	hex.Encode(s[:8], b[:4])
-	hex.Encode(s[9:13], b[4:6])
-	hex.Encode(s[14:18], b[6:8])
-	hex.Encode(s[19:23], b[8:10])
-	hex.Encode(s[24:], b[10:])
-	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
-	return string(s[:])
 }

@@ -279,15 +279,3 @@ func TestShedding(t *testing.T) {
 		t.Errorf("after it there are %+v", got)
 	}
 }
-
-func TestNewID(t *testing.T) {
-	t.Parallel()
-	seen := map[string]bool{}
-	for range 1000 {
-		id := newID()
-		if len(id) != 36 || id[14] != '4' || !strings.ContainsRune("89ab", rune(id[19])) || seen[id] {
-			t.Fatalf("got %q", id)
-		}
-		seen[id] = true
-	}
-}

@@ -20,7 +20,7 @@ import (
 // Once takes every snapshot of this device once and returns them as a security
 // message. What could not be taken is told as errors beside it.
 func Once(ctx context.Context, c identity.Config, version string) (body []byte, problems []error) {
-	id := newID() // nothing is written here, so the message has an id of its own
+	id := identity.NewGUID() // nothing is written here, so the message has an id of its own
 	if _, err := os.Stat(filepath.Join(c.StateDirectory, "agent-id")); err == nil {
 		if id, err = c.LoadAgentID(); err != nil {
 			problems = append(problems, err)

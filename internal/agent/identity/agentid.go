@@ -26,17 +26,17 @@ func (c *Config) LoadAgentID() (string, error) {
 		}
 		// A damaged file is no reason to have no id.
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return newGUID(), unreadable("Local Configuration", path, err)
+		return NewGUID(), unreadable("Local Configuration", path, err)
 	}
-	id := newGUID()
+	id := NewGUID()
 	if err := writeFile(path, []byte(id+"\n"), 0o644); err != nil {
 		return id, problem(tvilling.Unavailable, "Local Configuration", "Other", path, "The agent's id cannot be kept; give the agent its state-directory to write to.", err)
 	}
 	return id, nil
 }
 
-// newGUID makes a random GUID (RFC 9562 §5.4).
-func newGUID() string {
+// NewGUID makes a random GUID (RFC 9562 §5.4).
+func NewGUID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	b[6] = b[6]&0x0f | 0x40
