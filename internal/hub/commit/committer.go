@@ -28,6 +28,11 @@ type Options struct {
 	// Observe, if set, is told of every round: how many changes it held and
 	// how long the store took to make them durable.
 	Observe func(changes int, took time.Duration)
+	// Follow, if set, is told what each round left behind once that is durable
+	// and before any answer to it is released, from the committer's goroutine:
+	// whoever asks it after an answer finds what was answered. It must not
+	// block. The records are immutable, the slice is its only until it returns.
+	Follow func(round []Touched)
 }
 
 // Committer runs changes. Make one with [New], run it with [Committer.Run].
@@ -180,6 +185,9 @@ func (c *Committer) fill(round []*change) []*change {
 // commit runs one round. It returns an error only when the store is lost.
 func (c *Committer) commit(round []*change) error {
 	r := &work{c: c, counters: c.counters, sequence: c.sequence, staged: make(map[tvilling.Identity]*staged, len(round))}
+	if c.opt.Follow != nil {
+		r.before = make(map[tvilling.Identity]*state.Twin, len(round))
+	}
 	// A clock set back must not make stamps go back.
 	r.batch = state.Batch{Writes: make([]state.Write, 0, len(round)+1), Changes: make([]state.Change, 0, len(round))}
 	r.now = max(time.Now().UnixNano(), c.last)
@@ -199,6 +207,9 @@ func (c *Committer) commit(round []*change) error {
 	}
 	if err == nil {
 		c.counters, c.sequence, c.last = r.counters, r.sequence, r.now
+		if c.opt.Follow != nil && len(r.staged) > 0 {
+			c.opt.Follow(r.touched())
+		}
 	}
 	for _, ch := range round {
 		if ch.err == nil {

@@ -18,6 +18,9 @@ type work struct {
 	counters state.Counters
 	sequence uint64
 	now      int64
+	// before holds the twins as they were before the round, as far as its
+	// changes have read them.
+	before map[tvilling.Identity]*state.Twin
 }
 
 // staged holds the records of one identity as the round would leave them; a
@@ -129,7 +132,11 @@ func (tx *Tx) Twin(id tvilling.Identity) (*state.Twin, error) {
 	if s := tx.find(id); s != nil && s.twin {
 		return s.Twin, nil
 	}
-	return tx.r.c.opt.Store.Twin(context.Background(), id)
+	t, err := tx.r.c.opt.Store.Twin(context.Background(), id)
+	if t != nil && tx.r.c.opt.Follow != nil {
+		tx.r.before[id] = t
+	}
+	return t, err
 }
 
 // Session returns the kept session of id, nil if there is none.

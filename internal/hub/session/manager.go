@@ -52,6 +52,11 @@ type Manager struct {
 	// closed because their identity or key went, Unnoted notes that could not
 	// be written.
 	Takeovers, Revoked, Unnoted atomic.Int64
+
+	// Moved, if set before the manager is used, is told that id has connected
+	// or disconnected, after [Manager.Live] says so and before the client
+	// hears of it. Which of the two it was, Live tells. It must not block.
+	Moved func(id tvilling.Identity)
 }
 
 type table struct {
@@ -173,6 +178,7 @@ func (m *Manager) insert(s *Session) {
 	t.mu.Unlock()
 	if old == nil {
 		m.live.Add(1)
+		m.moved(s.opt.ID)
 		return
 	}
 	m.Takeovers.Add(1)
@@ -182,6 +188,15 @@ func (m *Manager) insert(s *Session) {
 
 // remove takes s out of the table; false when a newer session has its place.
 func (m *Manager) remove(s *Session) bool {
+	if !m.take(s) {
+		return false
+	}
+	m.live.Add(-1)
+	m.moved(s.opt.ID)
+	return true
+}
+
+func (m *Manager) take(s *Session) bool {
 	t := m.table(s.opt.ID)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -189,8 +204,13 @@ func (m *Manager) remove(s *Session) bool {
 		return false
 	}
 	delete(t.sessions, s.opt.ID)
-	m.live.Add(-1)
 	return true
+}
+
+func (m *Manager) moved(id tvilling.Identity) {
+	if m.Moved != nil {
+		m.Moved(id)
+	}
 }
 
 func (m *Manager) session(id tvilling.Identity) *Session {

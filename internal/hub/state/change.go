@@ -45,4 +45,7 @@ type Change struct {
 	// its new content under its name, null if it was removed, for others nil
 	// or an object that says what changed.
 	Body []byte
+	// Cause says why, where the operation does not: "restore of version 7",
+	// "configuration fw-5: no longer targeted". It is for people; "" for most.
+	Cause string
 }

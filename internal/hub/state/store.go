@@ -45,6 +45,10 @@ type Range struct {
 	Device tvilling.DeviceID
 	// After is the last identity already seen; zero starts at the beginning.
 	After tvilling.Identity
+	// Until, if set, is the last identity wanted.
+	Until tvilling.Identity
+	// Bare leaves [Entry.Identity] nil, which makes a scan of twins cheaper.
+	Bare bool
 }
 
 // Kind selects identities in a [Range].
