@@ -10,6 +10,28 @@ import (
 type checker struct {
 	text string
 	kind state.Kind
+	// members are those met so far, byPath finds one by its canonical path.
+	members []*Member
+	byPath  map[string]*Member
+}
+
+// member returns the member that a path names.
+func (c *checker) member(p *Path) (*Member, error) {
+	canonical, err := c.path(p)
+	if err != nil {
+		return nil, err
+	}
+	key := strings.Join(canonical, "\x00")
+	m := c.byPath[key]
+	if m == nil {
+		m = &Member{Number: len(c.members), Segments: canonical}
+		if c.byPath == nil {
+			c.byPath = make(map[string]*Member)
+		}
+		c.byPath[key] = m
+		c.members = append(c.members, m)
+	}
+	return m, nil
 }
 
 // aggregates are the functions over many rows.
@@ -59,14 +81,14 @@ func (c *checker) selection(q *Query, s *Statement) error {
 	for _, item := range s.Items {
 		switch e := item.Expr.(type) {
 		case *Path:
-			path, err := c.path(e)
+			m, err := c.member(e)
 			if err != nil {
 				return err
 			}
 			name := item.Alias
 			if name == "" {
-				name = path[len(path)-1]
-				if len(path) == 1 && upperASCII(e.Segments[len(e.Segments)-1]) == "ID" {
+				name = m.Segments[len(m.Segments)-1]
+				if len(m.Segments) == 1 && upperASCII(e.Segments[len(e.Segments)-1]) == "ID" {
 					name = "id"
 				}
 			}
@@ -74,7 +96,7 @@ func (c *checker) selection(q *Query, s *Statement) error {
 				return invalid(c.text, e.At(), "two columns are named %q; name one of them with AS.", clip(name))
 			}
 			names[name] = true
-			q.columns = append(q.columns, column{label: label(name), path: path})
+			q.columns = append(q.columns, column{label: label(name), member: m})
 		case *Call:
 			if err := c.count(q, s, e, item.Alias); err != nil {
 				return err
@@ -130,7 +152,7 @@ func caseTable(names ...string) map[string]string {
 
 // path returns a path in canonical form: without the name of the collection,
 // system members in their own case, deviceId for id.
-func (c *checker) path(p *Path) (path, error) {
+func (c *checker) path(p *Path) ([]string, error) {
 	segments := p.Segments
 	if upperASCII(segments[0]) == "DEVICES" {
 		segments = segments[1:]
@@ -148,7 +170,7 @@ func (c *checker) path(p *Path) (path, error) {
 			return nil, invalid(c.text, p.At(), "%s is a collection; name a member of it, such as devices.deviceId.", strings.Join(p.Segments, "."))
 		}
 	}
-	canonical := append(path(nil), segments...)
+	canonical := append([]string(nil), segments...)
 	switch root := upperASCII(canonical[0]); {
 	case root == "ID":
 		canonical[0] = "deviceId"
@@ -196,17 +218,17 @@ func (c *checker) equalities(where Expr) map[string]string {
 }
 
 // condition compiles an expression whose truth is asked for.
-func (c *checker) condition(e Expr) (condition, error) {
+func (c *checker) condition(e Expr) (Condition, error) {
 	switch e := e.(type) {
 	case *And:
 		terms, err := c.conditions(e.Terms)
-		return all(terms), err
+		return All(terms), err
 	case *Or:
 		terms, err := c.conditions(e.Terms)
-		return either(terms), err
+		return Any(terms), err
 	case *Not:
 		x, err := c.condition(e.X)
-		return negation{x}, err
+		return Negation{x}, err
 	case *Binary:
 		return c.comparison(e)
 	case *In:
@@ -219,8 +241,8 @@ func (c *checker) condition(e Expr) (condition, error) {
 	return asCondition{x}, err
 }
 
-func (c *checker) conditions(terms []Expr) ([]condition, error) {
-	compiled := make([]condition, 0, len(terms))
+func (c *checker) conditions(terms []Expr) ([]Condition, error) {
+	compiled := make([]Condition, 0, len(terms))
 	for _, t := range terms {
 		x, err := c.condition(t)
 		if err != nil {
@@ -232,12 +254,12 @@ func (c *checker) conditions(terms []Expr) ([]condition, error) {
 }
 
 // operand compiles an expression whose value is asked for.
-func (c *checker) operand(e Expr) (operand, error) {
+func (c *checker) operand(e Expr) (Operand, error) {
 	switch e := e.(type) {
 	case *Path:
-		return c.path(e)
+		return c.member(e)
 	case *Constant:
-		return constant{e.value()}, nil
+		return Literal{e.value()}, nil
 	case *Array:
 		return nil, invalid(c.text, e.At(), "an array stands after IN, NOT IN or NIN, or first in ARRAY_CONTAINS.")
 	case *Negative:
@@ -261,7 +283,7 @@ func (c *checker) arithmetic(e *Binary) error {
 	return err
 }
 
-func (c *checker) comparison(e *Binary) (condition, error) {
+func (c *checker) comparison(e *Binary) (Condition, error) {
 	if !e.Op.comparison() {
 		return nil, c.arithmetic(e)
 	}
@@ -273,17 +295,17 @@ func (c *checker) comparison(e *Binary) (condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return comparison{op: e.Op, left: left, right: right}, nil
+	return Comparison{Op: e.Op, Left: left, Right: right}, nil
 }
 
-func (c *checker) membership(e *In) (condition, error) {
+func (c *checker) membership(e *In) (Condition, error) {
 	x, err := c.operand(e.X)
 	if err != nil {
 		return nil, err
 	}
-	in := membership{x: x, items: e.Items.values()}
+	in := Membership{X: x, Items: e.Items.values()}
 	if e.Negated {
-		return negation{in}, nil
+		return Negation{in}, nil
 	}
 	return in, nil
 }

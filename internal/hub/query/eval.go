@@ -1,119 +1,201 @@
 package query
 
-// condition is a compiled expression that is true, false or unknown of a row.
-type condition interface{ test(row Row) truth }
+// Fields gives the members of a row that a query reads.
+type Fields interface {
+	// Member returns the member that m names, [Undefined] if there is none.
+	// Its value is good until the row changes.
+	Member(m *Member) Value
+}
 
-// operand is a compiled expression that has a value in a row.
-type operand interface{ value(row Row) Value }
+// Member is a path that a query reads, in canonical form: system members in
+// their own case, deviceId for id, without the name of the collection. A query
+// has one Member for each distinct path.
+type Member struct {
+	// Number tells the members of a query apart, from 0 on without gaps.
+	Number   int
+	Segments []string
+	// Module says, in a query of devices with their modules, that the member is
+	// one of the module's twin, not of the device's.
+	Module bool
+}
 
-// path is an operand: the member that it names, in canonical form.
-type path []string
+// Value returns the member of a row.
+func (m *Member) Value(row Fields) Value { return row.Member(m) }
 
-func (p path) value(row Row) Value { return row.Field(p) }
+func (m *Member) members(dst []*Member) []*Member { return append(dst, m) }
 
-// constant is an operand.
-type constant struct{ v Value }
+// Operand is a compiled expression that has a value in a row.
+type Operand interface {
+	Value(row Fields) Value
+	node
+}
 
-func (c constant) value(Row) Value { return c.v }
+// Condition is a compiled expression that is true, false or unknown of a row.
+// Planners look for [All], [Any], [Negation], [Comparison], [Membership] and
+// [Defined]; every other condition is a test that can only be run.
+type Condition interface {
+	Test(row Fields) Truth
+	node
+}
+
+// node is a part of a compiled expression.
+type node interface {
+	// members appends the members that the node reads, one for each mention.
+	members(dst []*Member) []*Member
+}
+
+// Members returns the members that a condition reads, each once.
+func Members(c Condition) []*Member { return distinct(c.members(nil)) }
+
+// MembersOf returns the members that an operand reads, each once.
+func MembersOf(o Operand) []*Member { return distinct(o.members(nil)) }
+
+func distinct(all []*Member) []*Member {
+	seen := make(map[*Member]bool, len(all))
+	once := all[:0]
+	for _, m := range all {
+		if !seen[m] {
+			seen[m] = true
+			once = append(once, m)
+		}
+	}
+	return once
+}
+
+// Literal is an operand that is the same in every row.
+type Literal struct{ V Value }
+
+// Value returns the constant.
+func (l Literal) Value(Fields) Value { return l.V }
+
+func (l Literal) members(dst []*Member) []*Member { return dst }
 
 // asOperand makes a value of a condition.
-type asOperand struct{ x condition }
+type asOperand struct{ x Condition }
 
-func (o asOperand) value(row Row) Value {
-	switch o.x.test(row) {
-	case yes:
+func (o asOperand) Value(row Fields) Value {
+	switch o.x.Test(row) {
+	case Yes:
 		return BoolValue(true)
-	case no:
+	case No:
 		return BoolValue(false)
-	case unknown:
+	case Unknown:
 	}
 	return Value{}
 }
 
+func (o asOperand) members(dst []*Member) []*Member { return o.x.members(dst) }
+
 // asCondition makes a condition of a value: what is there and is not true
 // counts as false.
-type asCondition struct{ x operand }
+type asCondition struct{ x Operand }
 
-func (c asCondition) test(row Row) truth {
-	v := c.x.value(row)
+func (c asCondition) Test(row Fields) Truth {
+	v := c.x.Value(row)
 	switch v.kind {
 	case Undefined:
-		return unknown
+		return Unknown
 	case Bool:
-		return truthOf(v.bool())
+		return truthOf(v.Bool())
 	case Null, Number, String, Time, Object, List:
 	}
-	return no
+	return No
 }
 
-// all is AND: false if a term is false, else unknown if one is unknown.
-type all []condition
+func (c asCondition) members(dst []*Member) []*Member { return c.x.members(dst) }
 
-func (a all) test(row Row) truth {
-	outcome := yes
+// All is AND: false if a term is false, else unknown if one is unknown.
+type All []Condition
+
+// Test reports whether every term is true.
+func (a All) Test(row Fields) Truth {
+	outcome := Yes
 	for _, x := range a {
-		switch x.test(row) {
-		case no:
-			return no
-		case unknown:
-			outcome = unknown
-		case yes:
+		switch x.Test(row) {
+		case No:
+			return No
+		case Unknown:
+			outcome = Unknown
+		case Yes:
 		}
 	}
 	return outcome
 }
 
-// either is OR: true if a term is true, else unknown if one is unknown.
-type either []condition
+func (a All) members(dst []*Member) []*Member { return membersOf(dst, a) }
 
-func (a either) test(row Row) truth {
-	outcome := no
+// Any is OR: true if a term is true, else unknown if one is unknown.
+type Any []Condition
+
+// Test reports whether a term is true.
+func (a Any) Test(row Fields) Truth {
+	outcome := No
 	for _, x := range a {
-		switch x.test(row) {
-		case yes:
-			return yes
-		case unknown:
-			outcome = unknown
-		case no:
+		switch x.Test(row) {
+		case Yes:
+			return Yes
+		case Unknown:
+			outcome = Unknown
+		case No:
 		}
 	}
 	return outcome
 }
 
-// negation is NOT.
-type negation struct{ x condition }
+func (a Any) members(dst []*Member) []*Member { return membersOf(dst, a) }
 
-func (n negation) test(row Row) truth { return n.x.test(row).not() }
-
-// comparison compares two operands.
-type comparison struct {
-	op          Op
-	left, right operand
+func membersOf[T node](dst []*Member, nodes []T) []*Member {
+	for _, n := range nodes {
+		dst = n.members(dst)
+	}
+	return dst
 }
 
-func (c comparison) test(row Row) truth { return compare(c.op, c.left.value(row), c.right.value(row)) }
+// Negation is NOT.
+type Negation struct{ X Condition }
 
-// membership is IN: the OR of equalities, so a value of another type than all
+// Test reports the opposite of X; unknown stays unknown.
+func (n Negation) Test(row Fields) Truth { return n.X.Test(row).Not() }
+
+func (n Negation) members(dst []*Member) []*Member { return n.X.members(dst) }
+
+// Comparison compares two operands.
+type Comparison struct {
+	Op          Op
+	Left, Right Operand
+}
+
+// Test reports whether the comparison holds.
+func (c Comparison) Test(row Fields) Truth {
+	return compare(c.Op, c.Left.Value(row), c.Right.Value(row))
+}
+
+func (c Comparison) members(dst []*Member) []*Member { return c.Right.members(c.Left.members(dst)) }
+
+// Membership is IN: the OR of equalities, so a value of another type than all
 // items is neither in nor not in them.
-type membership struct {
-	x     operand
-	items []Value
+type Membership struct {
+	X     Operand
+	Items []Value
 }
 
-func (m membership) test(row Row) truth {
-	v := m.x.value(row)
+// Test reports whether X is one of the items.
+func (m Membership) Test(row Fields) Truth {
+	v := m.X.Value(row)
 	if v.kind == Undefined {
-		return unknown
+		return Unknown
 	}
-	outcome := no
-	for _, item := range m.items {
+	outcome := No
+	for _, item := range m.Items {
 		switch compare(Equal, v, item) {
-		case yes:
-			return yes
-		case unknown:
-			outcome = unknown
-		case no:
+		case Yes:
+			return Yes
+		case Unknown:
+			outcome = Unknown
+		case No:
 		}
 	}
 	return outcome
 }
+
+func (m Membership) members(dst []*Member) []*Member { return m.X.members(dst) }

@@ -7,7 +7,7 @@ const functionNames = "IS_DEFINED, STARTSWITH, ENDSWITH, CONTAINS and ARRAY_CONT
 
 // call compiles a function. STARTS_WITH, ENDS_WITH and CONTAINS are the
 // spellings of message routing, taken here, too.
-func (c *checker) call(e *Call) (condition, error) {
+func (c *checker) call(e *Call) (Condition, error) {
 	switch e.Name {
 	case "IS_DEFINED":
 		return c.isDefined(e)
@@ -29,11 +29,11 @@ func (c *checker) call(e *Call) (condition, error) {
 }
 
 // arguments compiles exactly n arguments.
-func (c *checker) arguments(e *Call, n int) ([]operand, error) {
+func (c *checker) arguments(e *Call, n int) ([]Operand, error) {
 	if len(e.Args) != n {
 		return nil, invalid(c.text, e.At(), "%s takes %d argument(s), not %d.", e.Name, n, len(e.Args))
 	}
-	compiled := make([]operand, 0, n)
+	compiled := make([]Operand, 0, n)
 	for _, arg := range e.Args {
 		x, err := c.operand(arg)
 		if err != nil {
@@ -44,24 +44,27 @@ func (c *checker) arguments(e *Call, n int) ([]operand, error) {
 	return compiled, nil
 }
 
-func (c *checker) isDefined(e *Call) (condition, error) {
+func (c *checker) isDefined(e *Call) (Condition, error) {
 	args, err := c.arguments(e, 1)
 	if err != nil {
 		return nil, err
 	}
-	p, ok := args[0].(path)
+	m, ok := args[0].(*Member)
 	if !ok {
 		return nil, invalid(c.text, e.Args[0].At(), "IS_DEFINED takes a path, such as properties.desired.interval.")
 	}
-	return defined(p), nil
+	return Defined{m}, nil
 }
 
-// defined is IS_DEFINED: the one condition that is never unknown.
-type defined path
+// Defined is IS_DEFINED: the one condition that is never unknown.
+type Defined struct{ Member *Member }
 
-func (d defined) test(row Row) truth { return truthOf(row.Field(d).kind != Undefined) }
+// Test reports whether the row has the member.
+func (d Defined) Test(row Fields) Truth { return truthOf(row.Member(d.Member).kind != Undefined) }
 
-func (c *checker) part(e *Call, where place) (condition, error) {
+func (d Defined) members(dst []*Member) []*Member { return append(dst, d.Member) }
+
+func (c *checker) part(e *Call, where place) (Condition, error) {
 	args, err := c.arguments(e, 2)
 	if err != nil {
 		return nil, err
@@ -81,16 +84,18 @@ const (
 // part asks whether one string has another at a place.
 type part struct {
 	where       place
-	whole, part operand
+	whole, part Operand
 }
 
-func (p part) test(row Row) truth {
-	whole, part := p.whole.value(row), p.part.value(row)
+func (p part) members(dst []*Member) []*Member { return p.part.members(p.whole.members(dst)) }
+
+func (p part) Test(row Fields) Truth {
+	whole, part := p.whole.Value(row), p.part.Value(row)
 	if !whole.isText() || !part.isText() {
-		return unknown
+		return Unknown
 	}
 	var roomWhole, roomPart [textRoom]byte
-	s, sub := whole.appendText(roomWhole[:0]), part.appendText(roomPart[:0])
+	s, sub := whole.AppendText(roomWhole[:0]), part.AppendText(roomPart[:0])
 	switch p.where {
 	case atStart:
 		return truthOf(bytes.HasPrefix(s, sub))
@@ -101,11 +106,11 @@ func (p part) test(row Row) truth {
 	return truthOf(bytes.Contains(s, sub))
 }
 
-func (c *checker) arrayContains(e *Call) (condition, error) {
+func (c *checker) arrayContains(e *Call) (Condition, error) {
 	if len(e.Args) == 2 {
 		if array, ok := e.Args[0].(*Array); ok {
 			x, err := c.operand(e.Args[1])
-			return membership{x: x, items: array.values()}, err
+			return Membership{X: x, Items: array.values()}, err
 		}
 	}
 	args, err := c.arguments(e, 2)
@@ -117,19 +122,21 @@ func (c *checker) arrayContains(e *Call) (condition, error) {
 
 // arrayContains asks whether a list of the twin has an element. Elements of
 // other types than the item are simply not it.
-type arrayContains struct{ list, item operand }
+type arrayContains struct{ list, item Operand }
 
-func (a arrayContains) test(row Row) truth {
-	list, item := a.list.value(row), a.item.value(row)
+func (a arrayContains) members(dst []*Member) []*Member { return a.item.members(a.list.members(dst)) }
+
+func (a arrayContains) Test(row Fields) Truth {
+	list, item := a.list.Value(row), a.item.Value(row)
 	if list.kind != List || item.kind == Undefined {
-		return unknown
+		return Unknown
 	}
-	found := no
+	found := No
 	list.elements(func(v Value) bool {
-		if compare(Equal, v, item) == yes {
-			found = yes
+		if compare(Equal, v, item) == Yes {
+			found = Yes
 		}
-		return found != yes
+		return found != Yes
 	})
 	return found
 }

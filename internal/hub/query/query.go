@@ -9,13 +9,9 @@ import (
 
 // Row is one twin as a query sees it.
 type Row interface {
+	Fields
 	// ID returns the identity whose twin it is.
 	ID() tvilling.Identity
-	// Field returns the member that path names, [Undefined] if there is none.
-	// The first segments are in the case of the service's documents
-	// (deviceId, properties, desired), the others as in the query. Field keeps
-	// no reference to path, and the value is good until the row changes.
-	Field(path []string) Value
 	// AppendJSON appends the whole twin as one JSON object.
 	AppendJSON(dst []byte) []byte
 }
@@ -27,7 +23,8 @@ type Query struct {
 	top     int
 	columns []column // none: whole twins
 	count   []byte   // the member name of COUNT(), nil without
-	where   condition
+	where   Condition
+	members []*Member
 	equals  map[string]string
 	digest  digest
 }
@@ -48,6 +45,7 @@ func Compile(text string) (*Query, error) {
 	}
 	sum := sha256.Sum256([]byte(text))
 	copy(q.digest[:], sum[:])
+	q.members = c.members
 	return q, nil
 }
 
@@ -67,7 +65,13 @@ func (q *Query) EqualityOn(field string) (string, bool) {
 }
 
 // Match reports whether the query finds row. It takes no memory.
-func (q *Query) Match(row Row) bool { return q.where == nil || q.where.test(row) == yes }
+func (q *Query) Match(row Fields) bool { return q.where == nil || q.where.Test(row) == Yes }
+
+// Where returns the condition, nil if there is none.
+func (q *Query) Where() Condition { return q.where }
+
+// Members returns the paths that the query reads, by their numbers.
+func (q *Query) Members() []*Member { return q.members }
 
 // Project appends what the query shows of row, one JSON object, to dst.
 // Columns that the row lacks are left out.
@@ -78,7 +82,7 @@ func (q *Query) Project(dst []byte, row Row) []byte {
 	dst = append(dst, '{')
 	start := len(dst)
 	for _, c := range q.columns {
-		v := row.Field(c.path)
+		v := row.Member(c.member)
 		if v.kind == Undefined {
 			continue
 		}
@@ -93,6 +97,6 @@ func (q *Query) Project(dst []byte, row Row) []byte {
 
 // column is a selected path with its name, as `"name":`.
 type column struct {
-	label []byte
-	path  path
+	label  []byte
+	member *Member
 }

@@ -24,7 +24,12 @@ type Twin struct {
 // ID returns the identity whose twin t is.
 func (t *Twin) ID() tvilling.Identity { return t.Twin.ID }
 
-// Field returns the member that path names.
+// Member returns the member that m names.
+func (t *Twin) Member(m *Member) Value { return t.Field(m.Segments) }
+
+// Field returns the member that path names: the first segments in the case of
+// the service's documents (deviceId, properties, desired), the others as in
+// the document.
 func (t *Twin) Field(path []string) Value {
 	switch path[0] {
 	case "tags":

@@ -105,18 +105,28 @@ func DocumentValue(v doc.Value) Value {
 // Kind returns what v is.
 func (v Value) Kind() Kind { return v.kind }
 
-func (v Value) bool() bool      { return v.bits == 1 }
-func (v Value) number() float64 { return math.Float64frombits(v.bits) }
-func (v Value) time() time.Time { return time.Unix(int64(v.bits), int64(v.nanos)).UTC() }
+// Bool returns whether v is true.
+func (v Value) Bool() bool { return v.kind == Bool && v.bits == 1 }
+
+// Number returns what a Number is, 0 for any other kind.
+func (v Value) Number() float64 {
+	if v.kind != Number {
+		return 0
+	}
+	return math.Float64frombits(v.bits)
+}
+
+// Time returns the time that a Time is; meaningless for any other kind.
+func (v Value) Time() time.Time { return time.Unix(int64(v.bits), int64(v.nanos)).UTC() }
 
 // stamp is the form of a hub's times: up to seven digits of a second.
 const stamp = "2006-01-02T15:04:05.9999999Z"
 
-// appendText appends what a String or a Time shows.
-func (v Value) appendText(dst []byte) []byte {
+// AppendText appends what a String or a Time shows.
+func (v Value) AppendText(dst []byte) []byte {
 	switch {
 	case v.kind == Time:
-		return v.time().AppendFormat(dst, stamp)
+		return v.Time().AppendFormat(dst, stamp)
 	case v.doc.Kind() == doc.String:
 		return v.doc.AppendText(dst)
 	}
@@ -146,7 +156,7 @@ func (v Value) withTime() Value {
 	if v.kind != String || v.dated {
 		return v
 	}
-	t, ok := parseTime(string(v.appendText(nil)))
+	t, ok := parseTime(string(v.AppendText(nil)))
 	if ok {
 		v.dated, v.bits, v.nanos = true, uint64(t.Unix()), int32(t.Nanosecond())
 	}
@@ -180,13 +190,13 @@ func (v Value) AppendJSON(dst []byte) []byte {
 	}
 	switch v.kind {
 	case Bool:
-		return strconv.AppendBool(dst, v.bool())
+		return strconv.AppendBool(dst, v.Bool())
 	case Number:
-		return appendNumber(dst, v.number())
+		return appendNumber(dst, v.Number())
 	case String:
 		return appendString(dst, v.text)
 	case Time:
-		return append(v.time().AppendFormat(append(dst, '"'), stamp), '"')
+		return append(v.Time().AppendFormat(append(dst, '"'), stamp), '"')
 	case Undefined, Null, Object, List:
 	}
 	return append(dst, "null"...)
@@ -226,58 +236,60 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// truth is the outcome of a condition.
-type truth uint8
+// Truth is the outcome of a condition.
+type Truth uint8
 
+// The outcomes. A row is found when its condition is Yes.
 const (
-	no truth = iota
-	yes
-	unknown
+	No Truth = iota
+	Yes
+	Unknown
 )
 
-func truthOf(b bool) truth {
+func truthOf(b bool) Truth {
 	if b {
-		return yes
+		return Yes
 	}
-	return no
+	return No
 }
 
-func (t truth) not() truth {
+// Not returns the opposite of t; Unknown stays so.
+func (t Truth) Not() Truth {
 	switch t {
-	case no:
-		return yes
-	case yes:
-		return no
-	case unknown:
+	case No:
+		return Yes
+	case Yes:
+		return No
+	case Unknown:
 	}
-	return unknown
+	return Unknown
 }
 
 // compare applies a comparison. Only primitives of the same type compare;
 // everything else is unknown (wire §7.2).
-func compare(op Op, a, b Value) truth {
+func compare(op Op, a, b Value) Truth {
 	if a.kind == Time || b.kind == Time {
 		a, b = alike(a, b)
 	}
 	if a.kind != b.kind {
-		return unknown
+		return Unknown
 	}
 	var order int
 	switch a.kind {
 	case Null:
 		if op != Equal && op != NotEqual {
-			return unknown
+			return Unknown
 		}
 	case Bool:
 		order = int(a.bits) - int(b.bits)
 	case Number:
-		order = compareNumbers(a.number(), b.number())
+		order = compareNumbers(a.Number(), b.Number())
 	case String:
 		order = compareTexts(a, b)
 	case Time:
-		order = a.time().Compare(b.time())
+		order = a.Time().Compare(b.Time())
 	case Undefined, Object, List:
-		return unknown
+		return Unknown
 	}
 	return truthOf(holds(op, order))
 }
@@ -292,9 +304,9 @@ func alike(a, b Value) (Value, Value) {
 	case b.kind == Time && a.dated:
 		a.kind = Time
 	case a.kind == Time && b.kind == String:
-		a = StringValue(string(a.appendText(nil)))
+		a = StringValue(string(a.AppendText(nil)))
 	case b.kind == Time && a.kind == String:
-		b = StringValue(string(b.appendText(nil)))
+		b = StringValue(string(b.AppendText(nil)))
 	}
 	return a, b
 }
