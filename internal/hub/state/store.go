@@ -47,7 +47,8 @@ type Range struct {
 	After tvilling.Identity
 	// Until, if set, is the last identity wanted.
 	Until tvilling.Identity
-	// Bare leaves [Entry.Identity] nil, which makes a scan of twins cheaper.
+	// Bare asks for the twins alone, which is cheaper: [Entry.Identity] is nil,
+	// and what has no twin is left out.
 	Bare bool
 }
 
@@ -97,6 +98,12 @@ type Store interface {
 	// newest durable change, and ends there. Changes older than the retention
 	// are gone: the first yielded sequence then is greater than after+1.
 	Changes(ctx context.Context, after uint64) iter.Seq2[Change, error]
+	// History yields what the journal keeps of one identity up to a sequence
+	// (0: up to the newest durable change), newest first. It ends where the
+	// journal begins: what is older is gone. What is damaged is yielded as an
+	// error of code Corrupt, after which the history goes on; such an error
+	// may also tell of damage that hides whose record was lost.
+	History(ctx context.Context, id tvilling.Identity, until uint64) iter.Seq2[Past, error]
 	// Head returns the sequence and time (Unix nanoseconds) of the newest
 	// durable change; 0, 0 in a fresh store.
 	Head() (sequence uint64, unixNano int64)

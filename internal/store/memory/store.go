@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/state"
@@ -21,6 +22,7 @@ type Store struct {
 	settings   map[string][]byte
 	counters   state.Counters
 	changes    []state.Change
+	batches    []batch
 	closed     bool
 }
 
@@ -60,6 +62,8 @@ func (s *Store) Commit(_ context.Context, b *state.Batch) error {
 		s.write(w)
 	}
 	s.changes = append(s.changes, b.Changes...)
+	sequence, _ := s.head()
+	s.batches = append(s.batches, batch{Batch: *b, sequence: sequence, time: time.Now()})
 	return nil
 }
 
@@ -164,9 +168,16 @@ func (s *Store) entries(ctx context.Context, r state.Range) ([]state.Entry, erro
 	if err := s.check(ctx, "scan"); err != nil {
 		return nil, err
 	}
-	ids := slices.SortedFunc(maps.Keys(s.identities), tvilling.Identity.Compare)
 	var found []state.Entry
-	for _, id := range ids {
+	if r.Bare {
+		for _, id := range slices.SortedFunc(maps.Keys(s.twins), tvilling.Identity.Compare) {
+			if contains(r, id) {
+				found = append(found, state.Entry{Twin: s.twins[id]})
+			}
+		}
+		return found, nil
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(s.identities), tvilling.Identity.Compare) {
 		if contains(r, id) {
 			found = append(found, state.Entry{Identity: s.identities[id], Twin: s.twins[id]})
 		}
@@ -179,6 +190,8 @@ func contains(r state.Range, id tvilling.Identity) bool {
 	case r.Kind == state.Devices && id.IsModule(), r.Kind == state.Modules && !id.IsModule():
 		return false
 	case r.Device != "" && id.Device != r.Device:
+		return false
+	case r.Until != (tvilling.Identity{}) && id.Compare(r.Until) > 0:
 		return false
 	default:
 		return id.Compare(r.After) > 0

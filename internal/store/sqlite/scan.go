@@ -31,6 +31,11 @@ func (s *Store) Scan(ctx context.Context, r state.Range) iter.Seq2[state.Entry, 
 				return
 			}
 			for _, e := range step.entries {
+				if r.Bare {
+					if e.Identity = nil; e.Twin == nil && e.err == nil {
+						continue
+					}
+				}
 				if !yield(e.Entry, s.refuse(e.err)) {
 					return
 				}
@@ -119,13 +124,13 @@ func (s *Store) pendingAfter(r state.Range, after tvilling.Identity, limit int) 
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if r.Device != "" && after.Compare(tvilling.Device(r.Device)) < 0 {
-		if s.pending.has(tvilling.Device(r.Device)) && r.Kind != state.Modules {
+		if s.pending.has(tvilling.Device(r.Device)) && r.Kind != state.Modules && (r.Until == (tvilling.Identity{}) || tvilling.Device(r.Device).Compare(r.Until) <= 0) {
 			ids = append(ids, tvilling.Device(r.Device))
 		}
 		after = tvilling.Device(r.Device)
 	}
 	s.pending.after(after, func(id tvilling.Identity) bool {
-		if r.Device != "" && id.Device != r.Device {
+		if r.Device != "" && id.Device != r.Device || r.Until != (tvilling.Identity{}) && id.Compare(r.Until) > 0 {
 			return false
 		}
 		if r.Kind == state.Devices && id.IsModule() || r.Kind == state.Modules && !id.IsModule() {
@@ -232,6 +237,7 @@ const (
 	onlyDevices = " AND i.module = ''"
 	onlyModules = " AND i.module <> ''"
 	oneDevice   = " AND i.device = ?4"
+	upTo        = " AND (i.device, i.module) <= (?5, ?6)"
 	orderRows   = " ORDER BY i.device, i.module LIMIT ?3"
 )
 
@@ -247,6 +253,9 @@ func scanQuery(r state.Range) string {
 		q += onlyModules
 	case state.All:
 	}
+	if r.Until != (tvilling.Identity{}) {
+		q += upTo
+	}
 	return q + orderRows
 }
 
@@ -261,6 +270,10 @@ func readRows(conn *sqlite.Conn, r state.Range, after tvilling.Identity, limit i
 	stmt.BindInt64(3, int64(limit))
 	if r.Device != "" {
 		stmt.BindText(4, string(r.Device))
+	}
+	if r.Until != (tvilling.Identity{}) {
+		stmt.BindText(5, string(r.Until.Device))
+		stmt.BindText(6, string(r.Until.Module))
 	}
 	bytes := 0
 	for {
