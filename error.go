@@ -25,6 +25,18 @@ const (
 	// DeviceAlreadyExists and ModuleAlreadyExists: create met an existing identity.
 	DeviceAlreadyExists Code = "DeviceAlreadyExists"
 	ModuleAlreadyExists Code = "ModuleAlreadyExists"
+	// ConfigurationNotFound and ConfigurationAlreadyExists: as for identities.
+	ConfigurationNotFound      Code = "ConfigurationNotFound"
+	ConfigurationAlreadyExists Code = "ConfigurationAlreadyExists"
+	// TooManyConfigurations: the hub has its full number of configurations.
+	TooManyConfigurations Code = "TooManyConfigurations"
+	// InvalidTargetCondition, InvalidMetricsQuery and InvalidConfigurationContent:
+	// that part of a configuration is malformed or over a limit.
+	InvalidTargetCondition      Code = "InvalidTargetCondition"
+	InvalidMetricsQuery         Code = "InvalidMetricsQuery"
+	InvalidConfigurationContent Code = "InvalidConfigurationContent"
+	// ImmutableConfigurationContent: the content of a configuration never changes.
+	ImmutableConfigurationContent Code = "ImmutableConfigurationContent"
 	// PreconditionFailed: the etag or base version given is not the current one.
 	PreconditionFailed Code = "PreconditionFailed"
 	// TooLarge: a message is larger than the hub takes.

@@ -75,15 +75,17 @@ func exitStatus(err error) int {
 		return exitUsage
 	}
 	switch tvilling.CodeOf(err) {
-	case tvilling.DeviceNotFound, tvilling.ModuleNotFound, tvilling.NotFound:
+	case tvilling.DeviceNotFound, tvilling.ModuleNotFound, tvilling.ConfigurationNotFound, tvilling.NotFound:
 		return exitNotFound
-	case tvilling.DeviceAlreadyExists, tvilling.ModuleAlreadyExists, tvilling.PreconditionFailed:
+	case tvilling.DeviceAlreadyExists, tvilling.ModuleAlreadyExists, tvilling.ConfigurationAlreadyExists, tvilling.PreconditionFailed:
 		return exitConflict
 	case tvilling.Unauthorized:
 		return exitUnauthorized
 	case tvilling.Unavailable, tvilling.Throttled:
 		return exitUnavailable
-	case tvilling.InvalidArgument, tvilling.Unsupported, tvilling.TooLarge, tvilling.TooManyModules, tvilling.Corrupt, tvilling.Internal:
+	case tvilling.InvalidArgument, tvilling.Unsupported, tvilling.TooLarge, tvilling.TooManyModules, tvilling.Corrupt, tvilling.Internal,
+		tvilling.TooManyConfigurations, tvilling.InvalidTargetCondition, tvilling.InvalidMetricsQuery,
+		tvilling.InvalidConfigurationContent, tvilling.ImmutableConfigurationContent:
 	}
 	return exitFailed
 }

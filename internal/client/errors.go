@@ -49,6 +49,8 @@ var names = map[string]tvilling.Code{
 	"ModuleAlreadyExistsOnDevice": tvilling.ModuleAlreadyExists,
 	"TooManyModulesOnDevice":      tvilling.TooManyModules,
 	"InvalidOperation":            tvilling.Unsupported,
+	"ConfigurationNotFound":       tvilling.ConfigurationNotFound,
+	"ConfigurationAlreadyExists":  tvilling.ConfigurationAlreadyExists,
 }
 
 // statuses gives the code for a status when nothing says more.

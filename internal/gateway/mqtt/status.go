@@ -39,6 +39,10 @@ func status(code tvilling.Code) (status, errorCode int) {
 		return 503, 503_001 // ServiceUnavailable
 	case tvilling.Corrupt, tvilling.Internal:
 		return 500, 500_001 // ServerError
+	case tvilling.ConfigurationNotFound, tvilling.ConfigurationAlreadyExists, tvilling.TooManyConfigurations,
+		tvilling.InvalidTargetCondition, tvilling.InvalidMetricsQuery,
+		tvilling.InvalidConfigurationContent, tvilling.ImmutableConfigurationContent:
+		// Nothing that a device does is refused so.
 	}
 	return 500, 500_001
 }
