@@ -32,7 +32,8 @@ type bench struct {
 	profile string
 	report  report
 
-	loaded bool // the data directory has been filled
+	loaded      bool // the data directory has been filled
+	fleetFilled bool // that of the fleet has been
 	// backlogged is set once every device has sent a security message.
 	backlogged *backlogged
 	case_      string

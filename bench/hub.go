@@ -83,13 +83,18 @@ func (b *bench) dial(ctx context.Context, h *hub, n int, filters ...string) ([]*
 
 // dialSome connects n of the devices that dial would connect for a total.
 func (b *bench) dialSome(ctx context.Context, h *hub, from, n, total int, filters ...string) ([]*load.Conn, error) {
+	return b.dialEvery(ctx, h, b.scale.Devices/total, from, n, filters...)
+}
+
+// dialEvery connects n devices of the store, step apart.
+func (b *bench) dialEvery(ctx context.Context, h *hub, step, from, n int, filters ...string) ([]*load.Conn, error) {
 	conf, err := trust(h.data)
 	if err != nil {
 		return nil, err
 	}
 	expires := time.Now().Add(24 * time.Hour)
 	return load.DialAll(ctx, n, func(i int) (load.DialOptions, error) {
-		id := string(deviceID(b.spread(from+i, total)))
+		id := string(deviceID((from + i) * step))
 		token, err := auth.Sign("localhost/devices/"+id, deviceKey(id), "", expires)
 		return load.DialOptions{
 			Addr: h.mqtt, TLS: conf, ClientID: id, Username: "localhost/" + id + "/?api-version=2021-04-12",

@@ -91,6 +91,9 @@ func cases() []benchCase {
 		{"idle/hub", "memory of an idle TLS connection with a twin subscription", runIdle},
 		{"idle/mosquitto", "memory of an idle TLS connection with a subscription", runIdleMosquitto},
 		{"query/hub", "a query that has to look at every twin", runQuery},
+		{"fleet-query/hub", "what operators ask of a fleet: counts, groups, pages, scans; index and memory", runFleetQuery},
+		{"fleet-query/postgresql", "the same questions over the same documents as jsonb", runFleetPostgres},
+		{"fleet-patch/hub", "what the index costs: reported patches with it and without", runFleetPatch},
 		{"security-pipeline/hub", "a backlog of security messages, one of each device: decode, store, detect", runSecurityPipeline},
 		{"security-stages/one-core", "what one step costs, beside encoding/json and rows in SQLite", runSecurityStages},
 		{"security-disk/hub", "disk for each event of the backlog", runSecurityDisk},
@@ -114,6 +117,7 @@ func cases() []benchCase {
 // scale says how much is measured and for how long.
 type scale struct {
 	Devices       int // in the store
+	Fleet         int // devices with security modules in use, of the fleet cases
 	Connections   int // of the patch and get cases
 	Idle          int
 	Publishers    int
@@ -137,8 +141,8 @@ const (
 )
 
 var (
-	fullScale = scale{Devices: 100_000, Connections: 1000, Idle: 8000, Publishers: 64, Starts: 9, Agents: 2000, Latency: 30 * time.Second, Burst: 20 * time.Second, Warm: 4 * time.Second, Measure: 12 * time.Second,
+	fullScale = scale{Devices: 100_000, Fleet: 1_000_000, Connections: 1000, Idle: 8000, Publishers: 64, Starts: 9, Agents: 2000, Latency: 30 * time.Second, Burst: 20 * time.Second, Warm: 4 * time.Second, Measure: 12 * time.Second,
 		AgentIdle: 2 * time.Minute, AgentStarts: time.Minute, AgentFlood: 20 * time.Second, AgentAlerts: 100}
-	quickScale = scale{Devices: 10_000, Connections: 300, Idle: 1000, Publishers: 16, Starts: 3, Agents: 200, Latency: 5 * time.Second, Burst: 3 * time.Second, Warm: time.Second, Measure: 3 * time.Second,
+	quickScale = scale{Devices: 10_000, Fleet: 20_000, Connections: 300, Idle: 1000, Publishers: 16, Starts: 3, Agents: 200, Latency: 5 * time.Second, Burst: 3 * time.Second, Warm: time.Second, Measure: 3 * time.Second,
 		AgentIdle: 10 * time.Second, AgentStarts: 5 * time.Second, AgentFlood: 5 * time.Second, AgentAlerts: 5}
 )
