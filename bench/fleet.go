@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -217,6 +216,3 @@ func (h *hub) indexed(ctx context.Context, start time.Time) (time.Duration, erro
 	}
 	return 0, context.Cause(ctx)
 }
-
-// label makes a query fit for the name of a figure.
-func label(text string) string { return strings.Join(strings.Fields(text), " ") }

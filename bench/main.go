@@ -94,6 +94,8 @@ func cases() []benchCase {
 		{"fleet-query/hub", "what operators ask of a fleet: counts, groups, pages, scans; index and memory", runFleetQuery},
 		{"fleet-query/postgresql", "the same questions over the same documents as jsonb", runFleetPostgres},
 		{"fleet-patch/hub", "what the index costs: reported patches with it and without", runFleetPatch},
+		{"fleet-connected/hub", "a configuration changes: until the last of many connected security modules is told", runFleetConnected},
+		{"fleet-configured/hub", "a configuration over the whole fleet, while devices write", runFleetConfigured},
 		{"security-pipeline/hub", "a backlog of security messages, one of each device: decode, store, detect", runSecurityPipeline},
 		{"security-stages/one-core", "what one step costs, beside encoding/json and rows in SQLite", runSecurityStages},
 		{"security-disk/hub", "disk for each event of the backlog", runSecurityDisk},
