@@ -287,5 +287,9 @@ func printChange(w io.Writer, c *client.Change) {
 	if len(c.Body) > 0 {
 		body = oneLine(string(c.Body))
 	}
-	fmt.Fprintf(w, "%s  %-22s %s  %s\n", when(c.Time), c.Op, oneLine(c.Actor), body)
+	why := ""
+	if c.Cause != "" {
+		why = "  (" + oneLine(c.Cause) + ")"
+	}
+	fmt.Fprintf(w, "%s  %-22s %s%s  %s\n", when(c.Time), c.Op, oneLine(c.Actor), why, body)
 }

@@ -56,6 +56,7 @@ type Change struct {
 	DeviceID        tvilling.DeviceID `json:"deviceId"`
 	ModuleID        tvilling.ModuleID `json:"moduleId"`
 	Actor           string            `json:"actor"`
+	Cause           string            `json:"cause"`
 	Version         int64             `json:"version"`
 	DesiredVersion  int64             `json:"desiredVersion"`
 	ReportedVersion int64             `json:"reportedVersion"`

@@ -13,9 +13,9 @@ import (
 // journal, one change a line:
 //
 //	{"sequence":7,"time":"…","op":"updateTwin","deviceId":"d","moduleId":"m",
-//	 "actor":"policy:service","version":3,"desiredVersion":2,"body":{…}}
+//	 "actor":"policy:service","cause":"…","version":3,"desiredVersion":2,"body":{…}}
 //
-// moduleId, the versions and body are there only when the change has them. A
+// moduleId, cause, the versions and body are there only when the change has them. A
 // change that is damaged in the store is a line {"error":{…}}, and the stream
 // goes on.
 func (h *Handler) changes(c *rest.Call) error {
@@ -73,6 +73,10 @@ func appendChange(dst []byte, c state.Change) []byte {
 	}
 	dst = append(dst, `,"actor":`...)
 	dst = rest.AppendString(dst, c.Actor)
+	if c.Cause != "" {
+		dst = append(dst, `,"cause":`...)
+		dst = rest.AppendString(dst, c.Cause)
+	}
 	dst = appendPositive(dst, `,"version":`, c.Version)
 	dst = appendPositive(dst, `,"desiredVersion":`, c.Desired)
 	dst = appendPositive(dst, `,"reportedVersion":`, c.Reported)

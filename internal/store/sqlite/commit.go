@@ -229,7 +229,7 @@ type recent struct {
 }
 
 func changeSize(c *state.Change) int64 {
-	return 200 + int64(len(c.Body)+len(c.ID.Device)+len(c.ID.Module))
+	return 200 + int64(len(c.Body)+len(c.Cause)+len(c.ID.Device)+len(c.ID.Module))
 }
 
 func (r *recent) add(changes []state.Change) {

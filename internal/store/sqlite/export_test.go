@@ -92,6 +92,9 @@ func EncodeBatch(b *state.Batch) ([][]byte, error) {
 	return records, err
 }
 
+// DirectoryFormat returns the format byte of a batch's first record.
+func DirectoryFormat(records [][]byte) byte { return records[0][1] }
+
 func DecodeRecord(b []byte) (write bool, change *state.Change, err error) {
 	it, err := decodeItem(b)
 	return it.write != nil, it.change, err

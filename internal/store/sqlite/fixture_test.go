@@ -25,7 +25,17 @@ var update = flag.Bool("update", false, "write the fixture of the current format
 //
 //   - v1: records of format 1
 //   - v2: the twins of the modules have owned members (format 2 of a twin)
-const currentFixture = "testdata/fixtures/v2.tar.gz"
+//   - v3: changes with a cause (format 2 of a directory)
+const currentFixture = "testdata/fixtures/v3.tar.gz"
+
+// changeOf returns a change as the fixture of a file has it.
+func changeOf(file string, sequence uint64, i tvilling.Identity) state.Change {
+	c := change(sequence, i)
+	if base := filepath.Base(file); sequence%10 == 1 && base != "v1.tar.gz" && base != "v2.tar.gz" {
+		c.Cause = fmt.Sprint("restore of version ", sequence)
+	}
+	return c
+}
 
 // moduleTwin returns the twin of a module as the fixture of a file has it.
 func moduleTwin(file string, i tvilling.Identity) *state.Twin {
@@ -42,7 +52,7 @@ func fixture(t *testing.T, dir string) {
 	s := open(t, sqlite.Options{Dir: dir})
 	for n := range 20 {
 		name := fmt.Sprint("device-", n)
-		b := &state.Batch{Writes: device(name, int64(n+1)), Changes: []state.Change{change(uint64(n+1), id(name, ""))}}
+		b := &state.Batch{Writes: device(name, int64(n+1)), Changes: []state.Change{changeOf(currentFixture, uint64(n+1), id(name, ""))}}
 		m := id(name, "azureiotsecurity")
 		b.Writes = append(b.Writes, state.Write{ID: m, Identity: identity(m, 1)}, state.Write{ID: m, Twin: owning(m, 2)})
 		commit(t, s, b)
@@ -56,7 +66,7 @@ func fixture(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	s = open(t, sqlite.Options{Dir: dir})
-	b := &state.Batch{Writes: device("device-1", 100), Changes: []state.Change{change(21, id("device-1", "")), change(22, id("device-2", ""))}}
+	b := &state.Batch{Writes: device("device-1", 100), Changes: []state.Change{changeOf(currentFixture, 21, id("device-1", "")), change(22, id("device-2", ""))}}
 	b.Writes = append(b.Writes, state.Write{ID: id("device-2", ""), Delete: true}, state.Write{Setting: &state.Setting{Name: "rule", Value: []byte("second")}},
 		state.Write{Counters: &state.Counters{Devices: 18, Modules: 20}})
 	commit(t, s, b)
@@ -121,7 +131,7 @@ func checkFixture(t *testing.T, dir, file string) {
 		if n > 20 {
 			name = fmt.Sprint("device-", n-20)
 		}
-		if err != nil || cmp.Diff(change(n, id(name, "")), c) != "" {
+		if err != nil || cmp.Diff(changeOf(file, n, id(name, "")), c) != "" {
 			t.Errorf("change %d: %v, %v", n, c, err)
 		}
 	}

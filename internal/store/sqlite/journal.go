@@ -15,6 +15,11 @@ import (
 //	put       = 'P' index kind key value                     value as in value.go
 //	delete    = 'X' index kind key
 //	change    = 'C' index sequence time op id actor version desired reported body
+//	caused    = 'K' index …as a change… cause
+//
+// The format of a directory is 2 if a change of the batch has a cause, else 1:
+// a hub that keeps none can go back to the version before, which refuses what
+// it would not understand.
 //
 // The index is the record's distance from its directory. Keys are there twice
 // so that no single damage costs more than one record, and so that the name of
@@ -25,8 +30,10 @@ const (
 	tagPut       = 'P'
 	tagDelete    = 'X'
 	tagChange    = 'C'
+	tagCaused    = 'K'
 
-	journalFormat = 1
+	journalFirst  = 1
+	journalCaused = 2
 )
 
 // write is one record as a batch leaves it; rec is nil when it is deleted.
@@ -84,9 +91,13 @@ func payloads(dst []byte, d directory, writes []write, changes []state.Change) (
 		size += int(sizeOf(w.key, w.rec))
 	}
 	for i := range changes {
-		size += 160 + len(changes[i].Body)
+		size += 160 + len(changes[i].Body) + len(changes[i].Cause)
 	}
-	b := append(slices.Grow(dst, size), tagDirectory, journalFormat)
+	format := byte(journalFirst)
+	if slices.ContainsFunc(changes, func(c state.Change) bool { return c.Cause != "" }) {
+		format = journalCaused
+	}
+	b := append(slices.Grow(dst, size), tagDirectory, format)
 	b = binary.AppendVarint(b, d.time)
 	b = binary.AppendUvarint(b, d.head)
 	b = binary.AppendUvarint(b, d.last)
@@ -112,8 +123,7 @@ func payloads(dst []byte, d directory, writes []write, changes []state.Change) (
 	}
 	for i := range changes {
 		index++
-		b = binary.AppendUvarint(append(b, tagChange), index)
-		b = appendChange(b, &changes[i])
+		b = appendChange(b, index, &changes[i])
 		ends = append(ends, len(b))
 	}
 	out = make([][]byte, len(ends))
@@ -125,7 +135,12 @@ func payloads(dst []byte, d directory, writes []write, changes []state.Change) (
 	return out, b
 }
 
-func appendChange(b []byte, c *state.Change) []byte {
+func appendChange(b []byte, index uint64, c *state.Change) []byte {
+	tag := byte(tagChange)
+	if c.Cause != "" {
+		tag = tagCaused
+	}
+	b = binary.AppendUvarint(append(b, tag), index)
 	b = binary.AppendUvarint(b, c.Sequence)
 	b = appendTime(b, c.Time)
 	b = appendString(b, c.Op)
@@ -135,7 +150,11 @@ func appendChange(b []byte, c *state.Change) []byte {
 	b = binary.AppendVarint(b, c.Version)
 	b = binary.AppendVarint(b, c.Desired)
 	b = binary.AppendVarint(b, c.Reported)
-	return appendString(b, c.Body)
+	b = appendString(b, c.Body)
+	if c.Cause != "" {
+		b = appendString(b, c.Cause)
+	}
+	return b
 }
 
 // decodeItem decodes one record of the journal; it shares memory with b. An
@@ -144,9 +163,9 @@ func decodeItem(b []byte) (item, error) {
 	r := &reader{b: b}
 	switch tag := r.byte(); tag {
 	case tagDirectory:
-		if format := r.byte(); r.err == nil && format != journalFormat {
+		if format := r.byte(); r.err == nil && format != journalFirst && format != journalCaused {
 			return item{}, tvilling.Errorf(tvilling.Unsupported,
-				"The journal was written by a newer version of Tvilling (format %d; this version reads %d); use that version.", format, journalFormat)
+				"The journal was written by a newer version of Tvilling (format %d; this version reads up to %d); use that version.", format, journalCaused)
 		}
 		return decodeDirectory(r)
 	case tagPut, tagDelete:
@@ -157,9 +176,12 @@ func decodeItem(b []byte) (item, error) {
 		var err error
 		it.write.rec, err = decodeValue(it.write.key, r.b)
 		return it, err
-	case tagChange:
+	case tagChange, tagCaused:
 		it := item{index: r.uvarint()}
 		it.change = decodeChange(r)
+		if tag == tagCaused {
+			it.change.Cause = r.string()
+		}
 		return it, r.end()
 	default:
 		return item{}, errMalformed

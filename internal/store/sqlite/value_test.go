@@ -158,6 +158,39 @@ func FuzzDecodeValue(f *testing.F) {
 	})
 }
 
+// TestCauseOnDisk demands that a change with a cause is written in a format of
+// its own, which the versions before refuse, and all others as ever.
+func TestCauseOnDisk(t *testing.T) {
+	t.Parallel()
+	caused := change(2, id("d", ""))
+	caused.Cause = "restore of version 7"
+	for format, changes := range map[byte][]state.Change{
+		1: {change(1, id("d", ""))},
+		2: {change(1, id("d", "")), caused},
+	} {
+		records, err := sqlite.EncodeBatch(&state.Batch{Changes: changes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sqlite.DirectoryFormat(records); got != format {
+			t.Errorf("%d changes: format %d, want %d", len(changes), got, format)
+		}
+		for n, want := range changes {
+			if _, got, err := sqlite.DecodeRecord(records[n+1]); err != nil || cmp.Diff(&want, got) != "" {
+				t.Errorf("change %+v is read as %+v, %v", want, got, err)
+			}
+		}
+	}
+	records, err := sqlite.EncodeBatch(&state.Batch{Changes: []state.Change{caused}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	records[0][1] = 3
+	if _, _, err := sqlite.DecodeRecord(records[0]); tvilling.CodeOf(err) != tvilling.Unsupported {
+		t.Errorf("a directory of a later format: %v, want code Unsupported", err)
+	}
+}
+
 // FuzzDecodeRecord feeds the journal's decoder any bytes.
 func FuzzDecodeRecord(f *testing.F) {
 	records, err := sqlite.EncodeBatch(&state.Batch{
@@ -171,6 +204,12 @@ func FuzzDecodeRecord(f *testing.F) {
 	for _, r := range records {
 		f.Add(r)
 	}
+	caused := change(3, id("d", ""))
+	caused.Cause = "restore of version 7"
+	if records, err = sqlite.EncodeBatch(&state.Batch{Changes: []state.Change{caused}}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(records[1])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		write, change, err := sqlite.DecodeRecord(b)
 		if err != nil && (write && change != nil) {

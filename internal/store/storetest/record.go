@@ -68,7 +68,12 @@ func create(i tvilling.Identity) []state.Write {
 }
 
 func changeOf(sequence uint64) state.Change {
+	cause := ""
+	if sequence%3 == 1 {
+		cause = fmt.Sprint("restore of version ", sequence)
+	}
 	return state.Change{
+		Cause:    cause,
 		Sequence: sequence, Time: epoch.Add(time.Duration(sequence) * time.Millisecond), Op: state.UpdateTwin,
 		ID: id(fmt.Sprint("d", sequence%7), ""), Actor: "policy:iothubowner",
 		Version: int64(sequence), Desired: 3, Reported: 4, Body: fmt.Append(nil, `{"n":`, sequence, `}`),
