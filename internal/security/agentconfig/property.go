@@ -166,14 +166,53 @@ func PriorityOf(k event.Kind) string {
 	return ""
 }
 
-// similar returns the name of the property that a name was likely meant for.
+// similar returns the name of the property that a name was likely meant for:
+// the same in another letter case, the only one with these letters in it, or
+// the nearest one of a few wrong letters; "" if there is none.
 func similar(name string) string {
+	name = strings.ToLower(strings.TrimSpace(name))
+	if len(name) < 3 || len(name) > 100 {
+		return ""
+	}
+	nearest, distance, holders, holder := "", 4, 0, ""
 	for i := range table {
-		if strings.EqualFold(table[i].Name, strings.TrimSpace(name)) {
+		known := strings.ToLower(table[i].Name)
+		if known == name {
 			return table[i].Name
 		}
+		if strings.Contains(known, name) {
+			holders, holder = holders+1, table[i].Name
+		}
+		if d := distanceOf(known, name); d < distance {
+			nearest, distance = table[i].Name, d
+		}
 	}
-	return ""
+	if holders == 1 {
+		return holder
+	}
+	return nearest
+}
+
+// distanceOf is how many letters have to be put in, left out or changed to make
+// b of a.
+func distanceOf(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := before
+			if a[i] != b[j] {
+				change++
+			}
+			before = row[j+1]
+			row[j+1] = min(change, before+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // limits says what a size may be.

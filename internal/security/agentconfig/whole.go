@@ -61,10 +61,7 @@ func (c *Config) JSON() []byte {
 func (c *Config) set(name string, to any) error {
 	i := indexOf(name)
 	if i < 0 {
-		if meant := similar(name); meant != "" {
-			return refuse(cut(name), "There is no property %q; did you mean %s?", cut(name), meant)
-		}
-		return refuse(cut(name), "There is no property %q.", cut(name))
+		return unknown(name)
 	}
 	if to == nil {
 		c.values[i], c.stated[i] = table[i].Default, false
