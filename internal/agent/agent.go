@@ -330,7 +330,7 @@ func (a *Agent) configure(ctx context.Context, section []byte) {
 	switch state {
 	case settings.StateApplied:
 		a.log.InfoContext(ctx, "the configuration of the twin is in force", "version", versionOf(section))
-		if err := writeFile(a.sectionFile(), section); err != nil {
+		if err := write(a.sectionFile(), section); err != nil {
 			a.log.DebugContext(ctx, "the configuration cannot be kept for a start without the hub", "error", err)
 		}
 	case settings.StateRefused:

@@ -5,18 +5,17 @@ package agent
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/tvilling/tvilling/internal/agent/budget"
 	"github.com/tvilling/tvilling/internal/agent/settings"
 	"github.com/tvilling/tvilling/internal/agent/spool"
+	"github.com/tvilling/tvilling/internal/durable"
 )
 
 // kept is what the agent remembers from one start to the next, besides its
@@ -60,7 +59,7 @@ func (a *Agent) keepState() error {
 	if err != nil {
 		return fmt.Errorf("keep the agent's state: %w", err)
 	}
-	return writeFile(filepath.Join(a.opt.Config.StateDirectory, keptFile), b)
+	return write(filepath.Join(a.opt.Config.StateDirectory, keptFile), b)
 }
 
 // sectionFile has the desired section that was applied last.
@@ -68,29 +67,12 @@ func (a *Agent) sectionFile() string {
 	return filepath.Join(a.opt.Config.StateDirectory, "desired.json")
 }
 
-// writeFile replaces a file, durably, readable by its owner only.
-func writeFile(path string, b []byte) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// write replaces a file of the state directory, readable by its owner only.
+func write(path string, b []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make the state directory: %w", err)
 	}
-	// One name, so that an agent that is killed again and again leaves one file.
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
-		}
-	}()
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return durable.WriteFile(path, b, 0o600)
 }
 
 // spread returns a random part of d.

@@ -48,7 +48,7 @@ func TestWriteFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	path := filepath.Join(dir, "f")
 	for _, text := range []string{"one", "two, which is longer", "3"} {
-		if err := writeFile(path, []byte(text)); err != nil {
+		if err := write(path, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 		if b, err := os.ReadFile(path); err != nil || string(b) != text {
@@ -61,29 +61,6 @@ func TestWriteFile(t *testing.T) {
 	}
 	if info, err = os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("the folder is %v, %v", info.Mode(), err)
-	}
-	// What an agent left that was killed while it wrote is no hindrance.
-	if err := os.WriteFile(path+".new", []byte("half of something that is quite long"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := writeFile(path, []byte("4")); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := os.ReadFile(path); err != nil || string(b) != "4" {
-		t.Errorf("got %q, %v", b, err)
-	}
-	if all, err := os.ReadDir(dir); err != nil || len(all) != 1 {
-		t.Errorf("there are %v, %v", all, err)
-	}
-	// A failure leaves what was there, and says where it was.
-	if err := os.Mkdir(path+".new", 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := writeFile(path, []byte("5")); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("got %v", err)
-	}
-	if b, err := os.ReadFile(path); err != nil || string(b) != "4" {
-		t.Errorf("after a failure: %q, %v", b, err)
 	}
 }
 

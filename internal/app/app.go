@@ -16,6 +16,7 @@ import (
 	"github.com/tvilling/tvilling/internal/api/agentapi"
 	"github.com/tvilling/tvilling/internal/api/hubapi"
 	"github.com/tvilling/tvilling/internal/api/securityapi"
+	"github.com/tvilling/tvilling/internal/durable"
 	"github.com/tvilling/tvilling/internal/gateway/mqtt"
 	"github.com/tvilling/tvilling/internal/gateway/tlsconf"
 	"github.com/tvilling/tvilling/internal/hub/auth"
@@ -309,7 +310,7 @@ func (a *App) writeFiles(policies *auth.Policies, sealer *auth.Sealer) error {
 			return err
 		}
 		text := "HostName=" + host + ";SharedAccessKeyName=" + owner.Name + ";SharedAccessKey=" + keys.Primary + "\n"
-		if err := replaceFile(filepath.Join(a.opt.Data, "owner.connection-string"), []byte(text)); err != nil {
+		if err := durable.WriteFile(filepath.Join(a.opt.Data, "owner.connection-string"), []byte(text), 0o600); err != nil {
 			return err
 		}
 	}
@@ -317,7 +318,7 @@ func (a *App) writeFiles(policies *auth.Policies, sealer *auth.Sealer) error {
 	if err != nil {
 		return fmt.Errorf("encode endpoints: %w", err)
 	}
-	return replaceFile(filepath.Join(a.opt.Data, "endpoints.json"), append(b, '\n'))
+	return durable.WriteFile(filepath.Join(a.opt.Data, "endpoints.json"), append(b, '\n'), 0o600)
 }
 
 // hostName is what clients call the hub.
@@ -326,23 +327,6 @@ func (a *App) hostName() string {
 		return a.opt.Hosts[0]
 	}
 	return "localhost"
-}
-
-// replaceFile writes a file that only its owner can read, whole or not at all.
-func replaceFile(path string, text []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(f.Name())))
-	}
-	return nil
 }
 
 // Endpoints are where a hub listens, as URLs.

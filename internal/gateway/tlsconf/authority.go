@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/tvilling/tvilling/internal/durable"
 )
 
 // The files of the private certificate authority, in the data directory.
@@ -85,7 +87,7 @@ func (a *authority) create(certPath, keyPath string, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if err := writeFile(keyPath, text, 0o600); err != nil {
+		if err := durable.WriteFile(keyPath, text, 0o600); err != nil {
 			return fmt.Errorf("write the key of the certificate authority: %w", err)
 		}
 		a.key = key
@@ -113,7 +115,7 @@ func (a *authority) create(certPath, keyPath string, now time.Time) error {
 	if a.cert, err = x509.ParseCertificate(der); err != nil {
 		return fmt.Errorf("make the certificate authority: %w", err)
 	}
-	if err := writeFile(certPath, encodeCertificate(der), 0o644); err != nil {
+	if err := durable.WriteFile(certPath, encodeCertificate(der), 0o644); err != nil {
 		return fmt.Errorf("write the certificate authority: %w", err)
 	}
 	a.made = true

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"path/filepath"
 	"time"
+
+	"github.com/tvilling/tvilling/internal/durable"
 )
 
 // source is where a server certificate comes from.
@@ -85,10 +87,10 @@ func (o own) load(ctx context.Context, now time.Time) (*tls.Certificate, error) 
 		return nil, err
 	}
 	// After a crash between the two, the pair does not match and is made again.
-	if err := writeFile(keyPath, keyText, 0o600); err != nil {
+	if err := durable.WriteFile(keyPath, keyText, 0o600); err != nil {
 		return nil, fmt.Errorf("write the key of the server certificate: %w", err)
 	}
-	if err := writeFile(certPath, certText, 0o644); err != nil {
+	if err := durable.WriteFile(certPath, certText, 0o644); err != nil {
 		return nil, fmt.Errorf("write the server certificate: %w", err)
 	}
 	if pair, err = loadPair(certPath, keyPath, now); err != nil {

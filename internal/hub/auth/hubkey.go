@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/durable"
 )
 
 // maxHubKeyFile bounds what is read of a key file.
@@ -74,7 +75,7 @@ func CreateHubKey(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the hub key: %w", err)
 	}
-	if err := syncDir(dir); err != nil {
+	if err := durable.SyncDir(dir); err != nil {
 		return nil, fmt.Errorf("write the hub key: %w", err)
 	}
 	return key, nil
@@ -97,13 +98,4 @@ func LoadOrCreateHubKey(path string) ([]byte, error) {
 
 func hubKeyError(path, message string) error {
 	return &tvilling.Error{Code: tvilling.InvalidArgument, Op: "load hub key", Subject: path, Message: message}
-}
-
-func syncDir(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	return d.Sync()
 }
