@@ -179,7 +179,7 @@ func TestOwnRefusals(t *testing.T) {
 		{"no JSON", "security", `{"a":`, id, tvilling.InvalidArgument, "security.a"},
 		{"no object", "security", `[1]`, id, tvilling.InvalidArgument, "security"},
 		{"empty", "security", ` `, id, tvilling.InvalidArgument, "security"},
-		{"bad key", "security", `{"a":{"b.c":1}}`, id, tvilling.InvalidArgument, "security.a.b.c"},
+		{"bad key", "security", `{"a":{"b c":1}}`, id, tvilling.InvalidArgument, "security.a.b c"},
 		{"too deep", "security", deep, id, tvilling.InvalidArgument, "security.a.a.a.a.a.a.a.a.a.a.a"},
 		{"too large", "security", large, id, tvilling.InvalidArgument, "security"},
 		{"one too many", "zone", `{}`, id, tvilling.InvalidArgument, ""},

@@ -61,7 +61,7 @@ func TestValidateNamesTheDamage(t *testing.T) {
 		{"array that is none", crafted(9, 1, a+"\x0e1"), "a value is malformed"},
 		{"array with white space", crafted(1, 1, a+"\x1e[ ]"), "a value is malformed"},
 		{"array with null", crafted(1, 1, a+"\x36[null]"), "a value is malformed"},
-		{"key with dot", crafted(1, 1, "\x02.\x00\x05"), "a key is malformed"},
+		{"key with dollar first", crafted(1, 1, "\x02$\x00\x05"), "a key is malformed"},
 		{"key not UTF-8", crafted(1, 1, "\x02\xff\x00\x05"), "a key is malformed"},
 		{"key to be escaped", crafted(1, 1, "\x02\"\x00\x05"), "a key is malformed"},
 		{"key not to be escaped", crafted(1, 1, "\x03a\x00\x05"), "a key is malformed"},

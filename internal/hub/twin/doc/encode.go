@@ -11,8 +11,9 @@ type Form struct {
 	// Metadata adds "$metadata", which mirrors the section with a
 	// "$lastUpdated" at every level (wire §2.2).
 	Metadata bool
-	// UpdatedVersion adds "$lastUpdatedVersion" to each "$lastUpdated"; the
-	// service does so for desired properties.
+	// UpdatedVersion adds "$lastUpdatedVersion" to each "$lastUpdated", and
+	// "$lastUpdatedBy" with "$lastUpdatedByDigest" to that of a value which an
+	// automatic configuration has set; the service does so for desired properties.
 	UpdatedVersion bool
 	// Actors adds "$actor" to each "$lastUpdated", an extension of ours.
 	Actors bool
@@ -176,10 +177,26 @@ func (m *metadata) appendMembers(dst, b []byte, depth int) ([]byte, bool) {
 			if dst, ok = m.appendMembers(dst, e.val, depth+1); !ok {
 				return dst, false
 			}
+		} else if m.f.UpdatedVersion {
+			dst = m.appendConfiguration(dst, &m.rows[e.stamp])
 		}
 		dst = append(dst, '}')
 	}
 	return dst, true
+}
+
+// appendConfiguration appends which automatic configuration a stamp is of, if
+// it is of one (wire §2.2).
+func (m *metadata) appendConfiguration(dst []byte, r *row) []byte {
+	if int(r.actor) >= len(m.actors) {
+		return dst
+	}
+	id, digest, ok := ConfigurationOf(m.actors[r.actor])
+	if !ok {
+		return dst
+	}
+	dst = appendString(append(dst, `,"$lastUpdatedBy":`...), id)
+	return appendString(append(dst, `,"$lastUpdatedByDigest":`...), digest)
 }
 
 // appendStamp appends the members that a stamp gives to $metadata. The text of

@@ -3,8 +3,8 @@ package doc
 // Lookup returns the value at path, one key an element, and whether there is
 // one. No path is the section itself. A path of "$version" is the section's
 // version, and one that begins with "$metadata" leads into what [Form.Metadata]
-// adds, "$lastUpdatedVersion" and "$actor" included; there the last element may
-// also be one of these or "$lastUpdated". Elements of arrays have no path: see
+// adds, "$lastUpdatedVersion", "$actor" and "$lastUpdatedBy" included; there the
+// last element may also be one of these or "$lastUpdated". Elements of arrays have no path: see
 // [Value.Elements].
 //
 // It allocates nothing, except for an object of $metadata or more than 24
@@ -63,6 +63,9 @@ func lookupMetadata(h *header, path []string) (Value, bool) {
 			}
 			r, ok := h.stamp(rows, root, m.stamp)
 			v, found := stampValue(key, r, actors)
+			if configuration(key) && m.kind == kindObject {
+				found = false // values alone say so (wire §2.2)
+			}
 			return v, ok && found
 		}
 		if m.kind != kindObject || !m.find(m.val, key) {
@@ -90,6 +93,10 @@ func (h *header) stamp(rows []row, root bool, stamp uint32) (row, bool) {
 	return rows[stamp], true
 }
 
+// configuration reports whether a value of a stamp tells of an automatic
+// configuration.
+func configuration(key string) bool { return key == "$lastUpdatedBy" || key == "$lastUpdatedByDigest" }
+
 // stampValue returns one of the values of a stamp.
 func stampValue(key string, r row, actors [][]byte) (Value, bool) {
 	switch key {
@@ -101,6 +108,15 @@ func stampValue(key string, r row, actors [][]byte) (Value, bool) {
 		if int(r.actor) < len(actors) && len(actors[r.actor]) > 0 {
 			return Value{kind: String, form: formPlain, raw: actors[r.actor]}, true
 		}
+	case "$lastUpdatedBy", "$lastUpdatedByDigest":
+		if int(r.actor) >= len(actors) {
+			return Value{}, false
+		}
+		id, digest, ok := ConfigurationOf(actors[r.actor])
+		if key == "$lastUpdatedByDigest" {
+			id = digest
+		}
+		return Value{kind: String, form: formPlain, raw: id}, ok
 	}
 	return Value{}, false
 }
@@ -140,7 +156,10 @@ func (o *metaObject) members(yield func(string, Value) bool) {
 	if !ok {
 		return
 	}
-	for _, key := range [...]string{"$lastUpdated", "$lastUpdatedVersion", "$actor"} {
+	for _, key := range [...]string{"$lastUpdated", "$lastUpdatedVersion", "$actor", "$lastUpdatedBy", "$lastUpdatedByDigest"} {
+		if configuration(key) && o.m.kind == kindObject {
+			continue
+		}
 		if v, ok := stampValue(key, r, t.actors); ok && !yield(key, v) {
 			return
 		}

@@ -40,7 +40,7 @@ func (p *parser) name(n *node) (system, ok bool) {
 	if len(key) > maxKey {
 		return false, p.longName(n)
 	}
-	if c, found := forbidden(key); found {
+	if c, found := forbidden(key, p.part); found {
 		return false, p.refuse("Property name %s contains invalid character %s", shown(key, 64), quoteRune(c))
 	}
 	if needsQuoting(key) {
@@ -50,13 +50,19 @@ func (p *parser) name(n *node) (system, ok bool) {
 }
 
 // forbidden returns the first character of key that no property name may hold.
-func forbidden(key []byte) (rune, bool) {
+// The keys of an owned member are names that the hub gives, ids among them, so
+// dots are allowed there, and dollars but for the first character.
+func forbidden(key []byte, part Part) (rune, bool) {
 	for i := 0; i < len(key); {
 		if keyByte[key[i]] {
 			i++
 			continue
 		}
 		r, n := utf8.DecodeRune(key[i:])
+		if part == Owned && (r == '.' || r == '$' && i > 0) {
+			i += n
+			continue
+		}
 		if r == '.' || r == '$' || r == ' ' || isControl(r) {
 			return r, true
 		}

@@ -110,7 +110,7 @@ func repeats(b []byte, count int) bool {
 // check returns what is wrong with the key and value of a member by
 // themselves, "" for nothing.
 func (m *member) check() string {
-	if _, bad := forbidden(m.key); bad || len(m.key) > maxKey || !utf8.Valid(m.key) || m.quoted != needsQuoting(m.key) {
+	if _, bad := forbidden(m.key, Owned); bad || len(m.key) > maxKey || !utf8.Valid(m.key) || m.quoted != needsQuoting(m.key) {
 		return "a key is malformed"
 	}
 	ok := true
