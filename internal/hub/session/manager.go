@@ -118,6 +118,7 @@ func (m *Manager) Open(ctx context.Context, o Options, c Client) (s *Session, pr
 		m.remove(s)
 		return nil, false, err
 	}
+	s.generation = rec.Generation
 	m.noteLater(func(tx *commit.Tx) error { return s.noteOpened(tx) })
 	return s, present, nil
 }

@@ -42,6 +42,9 @@ type Session struct {
 	opt    Options
 	client Client
 	opened int64 // Unix nanoseconds
+	// generation is that of the identity that connected, once it is known. One
+	// registered later under the same name has another.
+	generation string
 
 	activity atomic.Int64 // Unix nanoseconds
 	// topics holds the subscriptions in its low, those granted QoS 1 in its high half.
@@ -127,10 +130,10 @@ func (s *Session) keep(tx *commit.Tx, topics, atLeastOnce state.Topic) error {
 }
 
 // record returns a fresh copy of the session's record with what the connection
-// knows filled in; nil when the identity is gone.
+// knows filled in; nil when the identity that connected is gone.
 func (s *Session) record(tx *commit.Tx) (*state.Session, error) {
 	id, err := tx.Identity(s.opt.ID)
-	if err != nil || id == nil {
+	if err != nil || id == nil || s.generation != "" && id.Generation != s.generation {
 		return nil, err
 	}
 	old, err := tx.Session(s.opt.ID)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/commit"
 	"github.com/tvilling/tvilling/internal/hub/hubtest"
 	"github.com/tvilling/tvilling/internal/hub/registry"
 	"github.com/tvilling/tvilling/internal/hub/session"
@@ -157,5 +158,35 @@ func TestConnectionStateIsNoted(t *testing.T) {
 	want := []state.Op{state.CreateDevice, state.Connected, state.Disconnected}
 	if len(ops) != 3 || ops[0] != want[0] || ops[1] != want[1] || ops[2] != want[2] {
 		t.Errorf("journal = %v, want %v", ops, want)
+	}
+}
+
+// What a connection leaves behind is of the identity that it was for, not of
+// one that was registered under its name meanwhile: that one would be told of a
+// session, and not subscribe.
+func TestSessionsAreOfOneRegistration(t *testing.T) {
+	for _, late := range []string{"end", "subscription"} {
+		t.Run(late, func(t *testing.T) {
+			c := hubtest.New(t)
+			c.Register(t, id)
+			s, _, _ := c.Connect(t, id, false)
+			if err := c.Registry.Delete(t.Context(), id, tvilling.Match{}, "test"); err != nil {
+				t.Fatal(err)
+			}
+			c.Register(t, id)
+			if late == "subscription" {
+				if err := s.Subscribe(t.Context(), state.TwinDesired, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.Done(errors.New("closed"))
+			// What Done notes is queued before this.
+			if err := c.Committer.Do(t.Context(), func(*commit.Tx) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, present := c.Connect(t, id, false); present {
+				t.Error("a new identity has a session of the one before it")
+			}
+		})
 	}
 }
