@@ -188,6 +188,65 @@ func (c *Client) DeviceSecurity(ctx context.Context, d tvilling.DeviceID) (*Devi
 	return some(v, err)
 }
 
+// AgentConfiguration is what the security agent of a device should do.
+type AgentConfiguration struct {
+	Device tvilling.DeviceID `json:"device"`
+	Module tvilling.ModuleID `json:"module"`
+	// ETag is that of the twin that the configuration stands in.
+	ETag tvilling.ETag `json:"etag"`
+	// Reported says whether the agent has reported its configuration.
+	Reported bool `json:"reported"`
+	// Settings has all properties, Problems what is wrong or unwise about them.
+	Settings []AgentSetting         `json:"settings"`
+	Problems []ConfigurationProblem `json:"problems"`
+	// Raw is the whole answer.
+	Raw json.RawMessage `json:"-"`
+}
+
+// AgentSetting is one property of an agent's configuration. Values are as
+// people write them.
+type AgentSetting struct {
+	Property string `json:"property"`
+	Type     string `json:"type"`
+	// Value is what should be in force; Source is "default" or "desired".
+	Value   string `json:"value"`
+	Default string `json:"default"`
+	Source  string `json:"source"`
+	// Actor and Set say who desired it and when, if it is desired.
+	Actor string    `json:"actor"`
+	Set   time.Time `json:"set"`
+	// Reported is what the agent says that it has, "" for nothing; Refused why
+	// it does not have the value, "" if it does or has reported nothing.
+	Reported string `json:"reported"`
+	Refused  string `json:"refused"`
+}
+
+// ConfigurationProblem is something that is wrong with a configuration.
+type ConfigurationProblem struct {
+	Kind     string `json:"kind"`
+	Property string `json:"property"`
+	Message  string `json:"message"`
+}
+
+// AgentConfiguration returns what the security agent of a device should do,
+// and where each value comes from.
+func (c *Client) AgentConfiguration(ctx context.Context, d tvilling.DeviceID) (*AgentConfiguration, error) {
+	v := &AgentConfiguration{}
+	q := request{op: "get agent configuration", subject: string(d), method: http.MethodGet, path: securityPath + path("devices", string(d), "agentconfiguration")}
+	if _, err := c.do(ctx, q, &v.Raw); err != nil {
+		return nil, err
+	}
+	return some(v, known(q, json.Unmarshal(v.Raw, v)))
+}
+
+// known makes an error of an answer that this client could not read.
+func known(q request, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &tvilling.Error{Code: tvilling.Internal, Op: q.op, Subject: q.subject, Message: "The answer of the hub is not what this client knows.", Err: err}
+}
+
 // Sink is one of those who are told of changes in the feed.
 type Sink struct {
 	Name string `json:"name"`

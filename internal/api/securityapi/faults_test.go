@@ -11,6 +11,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/securityapi"
+	"github.com/tvilling/tvilling/internal/hub/twin"
 	"github.com/tvilling/tvilling/internal/security/alert"
 	"github.com/tvilling/tvilling/internal/security/detect"
 	"github.com/tvilling/tvilling/internal/security/event"
@@ -98,6 +99,17 @@ func (b broken) Status(context.Context) ([]securityapi.Sink, error) { return nil
 
 func (b broken) Replay(context.Context, string, uint64, string) error { return b.err }
 
+// brokenTwins is apart, as detections have a Get, too.
+type brokenTwins struct{ broken }
+
+func (b brokenTwins) Get(context.Context, tvilling.Identity) (twin.View, error) {
+	return twin.View{}, b.err
+}
+
+func (b brokenTwins) Patch(context.Context, tvilling.Identity, twin.Update, tvilling.Match, string) (twin.View, error) {
+	return twin.View{}, b.err
+}
+
 func fails[T any](err error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -122,6 +134,7 @@ func TestFaults(t *testing.T) {
 		b := broken{tt.err}
 		h := newHub(t, func(o *securityapi.Options) {
 			o.Ledger, o.Alerts, o.Events, o.Detections, o.Devices, o.Sinks = b, b, b, b, b, b
+			o.Twins = brokenTwins{b}
 		})
 		for _, r := range h.handler.Routes() {
 			target := strings.TrimPrefix(regexp.MustCompile(`\{\w+\}`).ReplaceAllString(r.Pattern, "users"), "/tvilling/security/")

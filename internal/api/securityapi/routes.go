@@ -54,6 +54,7 @@ func (h *Handler) routes() []rest.Route {
 
 		{Method: get, Pattern: "feed", Allow: h.read, Stream: true, Parameters: params("after", "follow"), Handle: h.feed},
 		{Method: get, Pattern: "devices/{device}", Allow: h.read, Handle: h.getDevice},
+		{Method: get, Pattern: "devices/{device}/agentconfiguration", Allow: h.read, Handle: h.getAgentConfiguration},
 		{Method: get, Pattern: "overview", Allow: h.read, Handle: h.overview},
 		{Method: get, Pattern: "sinks", Allow: h.read, Handle: h.listSinks},
 		{Method: post, Pattern: "sinks/{name}/replay", Allow: h.write, Parameters: params("after"), Handle: h.replaySink},

@@ -70,8 +70,9 @@ type Events interface {
 	Changed() <-chan struct{}
 }
 
-// Twins writes ready patches; a [twin.Service] does.
+// Twins reads twins and writes ready patches; a [twin.Service] does.
 type Twins interface {
+	Get(ctx context.Context, id tvilling.Identity) (twin.View, error)
 	Patch(ctx context.Context, id tvilling.Identity, u twin.Update, match tvilling.Match, actor string) (twin.View, error)
 }
 
