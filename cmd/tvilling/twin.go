@@ -22,10 +22,10 @@ func newTwinCommand() *cobra.Command {
 		Short: "Show, change and watch twins",
 		Long: `Show, change and watch twins of devices (named device) and modules (named
 device/module; the security module twin is device/azureiotsecurity).`,
-		Example: "  tvilling twin show thermostat-1\n  tvilling twin patch thermostat-1 --desired '{\"fps\":30}'\n  tvilling twin watch thermostat-1/azureiotsecurity",
+		Example: "  tvilling twin show thermostat-1\n  tvilling twin patch thermostat-1 --desired '{\"fps\":30}'\n  tvilling twin configure thermostat-1 snapshotFrequency=PT1H\n  tvilling twin watch thermostat-1/azureiotsecurity",
 	}
 	hub.add(cmd)
-	cmd.AddCommand(newTwinShowCommand(&hub), newTwinPatchCommand(&hub), newTwinReplaceCommand(&hub), newTwinWatchCommand(&hub))
+	cmd.AddCommand(newTwinShowCommand(&hub), newTwinPatchCommand(&hub), newTwinReplaceCommand(&hub), newTwinConfigureCommand(&hub), newTwinWatchCommand(&hub))
 	return cmd
 }
 
@@ -244,7 +244,8 @@ func warnPartial(w io.Writer, id tvilling.Identity, p client.TwinPatch, t *clien
 		return
 	}
 	fmt.Fprintln(w, "note: this patches a part of the agent's configuration. An original C or C# agent takes the"+
-		"\npatch for the whole of it, and resets what the patch does not name to its defaults until it starts again.")
+		"\npatch for the whole of it, and resets what the patch does not name to its defaults until it starts again."+
+		"\n\"tvilling twin configure\" sends the whole of it.")
 }
 
 // configuration returns the members of the agent's configuration in desired
