@@ -44,7 +44,9 @@ type entry struct {
 	record  uint64
 	dirty   bool
 	touched bool
-	size    int64
+	// stored says that SQLite is known to have a value of the record.
+	stored bool
+	size   int64
 
 	prev, next *entry
 }
@@ -110,13 +112,14 @@ func (c *cache) fill(k key, rec any, generation uint64) {
 	if s.generation != generation || s.entries[k] != nil {
 		return
 	}
-	e := &entry{key: k, rec: rec, size: sizeOf(k, rec)}
+	e := &entry{key: k, rec: rec, stored: rec != nil, size: sizeOf(k, rec)}
 	s.entries[k] = e
 	s.addClean(e)
 }
 
-// put makes a record dirty. It reports whether it was not so before.
-func (c *cache) put(k key, rec any, damaged bool, record uint64) bool {
+// put makes a record dirty. It reports whether it was not so before, and
+// whether SQLite is known to have a value of it until it is clean again.
+func (c *cache) put(k key, rec any, damaged bool, record uint64) (fresh, stored bool) {
 	size := sizeOf(k, rec)
 	s := c.shard(k)
 	s.mu.Lock()
@@ -127,7 +130,7 @@ func (c *cache) put(k key, rec any, damaged bool, record uint64) bool {
 		e = &entry{key: k}
 		s.entries[k] = e
 	}
-	fresh := !e.dirty
+	fresh = !e.dirty
 	switch {
 	case !fresh:
 		c.dirtyBytes.Add(size - e.size)
@@ -137,7 +140,9 @@ func (c *cache) put(k key, rec any, damaged bool, record uint64) bool {
 		c.dirtyBytes.Add(size)
 	}
 	e.rec, e.damaged, e.record, e.dirty, e.touched, e.size = rec, damaged, record, true, true, size
-	return fresh
+	// A round that is under way may delete the value, now or in a moment.
+	e.stored = e.stored && (rec != nil || damaged)
+	return fresh, e.stored
 }
 
 // dirty is a record to be written back.
@@ -171,7 +176,7 @@ func (c *cache) written(d dirty) bool {
 	if e.record != d.record {
 		return false
 	}
-	e.dirty = false
+	e.dirty, e.stored = false, e.rec != nil || e.damaged
 	c.dirtyCount.Add(-1)
 	c.dirtyBytes.Add(-e.size)
 	s.addClean(e)

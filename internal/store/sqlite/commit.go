@@ -200,11 +200,15 @@ func (s *Store) install(writes []write, changes []state.Change, last uint64, siz
 
 // put makes one record dirty. s.mu is held for writing.
 func (s *Store) put(k key, rec any, damaged bool, record uint64) {
-	if s.cache.put(k, rec, damaged, record) {
+	fresh, stored := s.cache.put(k, rec, damaged, record)
+	if fresh {
 		s.unwritten = append(s.unwritten, k)
-		if k.kind == kindIdentity {
-			s.pending.add(k.id)
-		}
+	}
+	switch {
+	case k.kind == kindIdentity && fresh:
+		s.pending.add(k.id)
+	case k.kind == kindTwin && !stored:
+		s.newTwins.add(k.id)
 	}
 }
 

@@ -144,6 +144,7 @@ func checkDamagedScan(t *testing.T, s *sqlite.Store, subject string) {
 		}
 		names = append(names, e.Identity.ID.String())
 	}
+	checkDamagedTwins(t, s, subject)
 	got := strings.Join(names, " ")
 	switch subject {
 	case "identity b", "twin b":
@@ -154,6 +155,30 @@ func checkDamagedScan(t *testing.T, s *sqlite.Store, subject string) {
 		if got != "a b c" || len(refused) != 0 {
 			t.Errorf("a scan beside a damaged %s yields %q and refuses %q", subject, got, refused)
 		}
+	}
+}
+
+// checkDamagedTwins is checkDamagedScan for a scan of twins alone, which a
+// damaged identity does not concern.
+func checkDamagedTwins(t *testing.T, s *sqlite.Store, subject string) {
+	t.Helper()
+	var got []string
+	for e, err := range s.Scan(t.Context(), state.Range{Bare: true}) {
+		switch {
+		case err == nil:
+			got = append(got, string(e.Twin.ID.Device))
+		case strings.Contains(err.Error(), subject) && tvilling.CodeOf(err) != "":
+			got = append(got, "refused")
+		default:
+			t.Errorf("a scan of twins beside a damaged %s: %v", subject, err)
+		}
+	}
+	want := "a b c"
+	if subject == "twin b" {
+		want = "a refused c"
+	}
+	if strings.Join(got, " ") != want {
+		t.Errorf("a scan of twins beside a damaged %s yields %q, want %q", subject, got, want)
 	}
 }
 

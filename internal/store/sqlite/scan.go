@@ -21,6 +21,9 @@ const (
 
 // Scan yields the identities of r with their twins.
 func (s *Store) Scan(ctx context.Context, r state.Range) iter.Seq2[state.Entry, error] {
+	if r.Bare {
+		return s.scanTwins(ctx, r)
+	}
 	return func(yield func(state.Entry, error) bool) {
 		limit := firstStep
 		after := r.After
@@ -31,11 +34,6 @@ func (s *Store) Scan(ctx context.Context, r state.Range) iter.Seq2[state.Entry, 
 				return
 			}
 			for _, e := range step.entries {
-				if r.Bare {
-					if e.Identity = nil; e.Twin == nil && e.err == nil {
-						continue
-					}
-				}
 				if !yield(e.Entry, s.refuse(e.err)) {
 					return
 				}
@@ -70,6 +68,8 @@ type row struct {
 	identityIn, twinIn found
 }
 
+func (r row) key() tvilling.Identity { return r.id }
+
 // step merges the next rows of SQLite with the records that are dirty.
 func (s *Store) step(ctx context.Context, r state.Range, after tvilling.Identity, limit int) (step, error) {
 	if ctx.Err() != nil {
@@ -79,7 +79,7 @@ func (s *Store) step(ctx context.Context, r state.Range, after tvilling.Identity
 	// lacks is in memory when it is merged.
 	s.scanning.RLock()
 	defer s.scanning.RUnlock()
-	pending, pendingMore, closed := s.pendingAfter(r, after, limit)
+	pending, pendingMore, closed := s.pendingAfter(&s.pending, r, after, limit)
 	if closed {
 		return step{}, errClosed("scan")
 	}
@@ -119,18 +119,19 @@ func (s *Store) addedRow(conn *sqlite.Conn, id tvilling.Identity) (row, error) {
 	return row{id: id, twin: value}, err
 }
 
-// pendingAfter returns the dirty identities of a range after one of them.
-func (s *Store) pendingAfter(r state.Range, after tvilling.Identity, limit int) (ids []tvilling.Identity, more, closed bool) {
+// pendingAfter returns the members of a set, which mu guards, that a range
+// has after one of them.
+func (s *Store) pendingAfter(set *keyset, r state.Range, after tvilling.Identity, limit int) (ids []tvilling.Identity, more, closed bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if r.Device != "" && after.Compare(tvilling.Device(r.Device)) < 0 {
-		if s.pending.has(tvilling.Device(r.Device)) && r.Kind != state.Modules && (r.Until == (tvilling.Identity{}) || tvilling.Device(r.Device).Compare(r.Until) <= 0) {
-			ids = append(ids, tvilling.Device(r.Device))
+	if first := tvilling.Device(r.Device); r.Device != "" && after.Compare(first) < 0 {
+		if set.has(first) && r.Kind != state.Modules && within(r, first) {
+			ids = append(ids, first)
 		}
-		after = tvilling.Device(r.Device)
+		after = first
 	}
-	s.pending.after(after, func(id tvilling.Identity) bool {
-		if r.Device != "" && id.Device != r.Device || r.Until != (tvilling.Identity{}) && id.Compare(r.Until) > 0 {
+	set.after(after, func(id tvilling.Identity) bool {
+		if !within(r, id) {
 			return false
 		}
 		if r.Kind == state.Devices && id.IsModule() || r.Kind == state.Modules && !id.IsModule() {
@@ -146,35 +147,19 @@ func (s *Store) pendingAfter(r state.Range, after tvilling.Identity, limit int) 
 	return ids, more, s.closed
 }
 
+// within reports whether id, which comes after the beginning of a range, is
+// not beyond its end either.
+func within(r state.Range, id tvilling.Identity) bool {
+	return (r.Device == "" || id.Device == r.Device) && (r.Until == tvilling.Identity{} || id.Compare(r.Until) <= 0)
+}
+
 // merge puts the rows of SQLite and those of the dirty identities in order, up
 // to where both are known, and resolves them.
 func (s *Store) merge(rows []row, rowsMore bool, added []row, addedMore bool) step {
+	merged := mergeRows(nil, rows, rowsMore, added, addedMore)
 	st := step{more: rowsMore || addedMore}
-	merged := make([]row, 0, len(rows)+len(added))
-	for len(rows) > 0 || len(added) > 0 {
-		if len(rows) == 0 && rowsMore || len(added) == 0 && addedMore {
-			break // beyond here the other side may have something between
-		}
-		var next row
-		c := 0
-		switch {
-		case len(rows) == 0:
-			c = 1
-		case len(added) == 0:
-			c = -1
-		default:
-			c = rows[0].id.Compare(added[0].id)
-		}
-		if c <= 0 {
-			next, rows = rows[0], rows[1:]
-		} else {
-			next = added[0]
-		}
-		if c >= 0 {
-			added = added[1:]
-		}
-		merged = append(merged, next)
-		st.last = next.id
+	if n := len(merged); n > 0 {
+		st.last = merged[n-1].id
 	}
 	s.peek(merged)
 	st.entries = make([]scanned, 0, len(merged))
@@ -184,6 +169,34 @@ func (s *Store) merge(rows []row, rowsMore bool, added []row, addedMore bool) st
 		}
 	}
 	return st
+}
+
+// mergeRows appends to dst the rows of SQLite and those that it may lack, in
+// order and each identity once, up to where both sides are known.
+func mergeRows[R interface{ key() tvilling.Identity }](dst, rows []R, rowsMore bool, added []R, addedMore bool) []R {
+	for len(rows) > 0 || len(added) > 0 {
+		if len(rows) == 0 && rowsMore || len(added) == 0 && addedMore {
+			break // beyond here the other side may have something between
+		}
+		c := 0
+		switch {
+		case len(rows) == 0:
+			c = 1
+		case len(added) == 0:
+			c = -1
+		default:
+			c = rows[0].key().Compare(added[0].key())
+		}
+		if c <= 0 {
+			dst, rows = append(dst, rows[0]), rows[1:]
+		} else {
+			dst = append(dst, added[0])
+		}
+		if c >= 0 {
+			added = added[1:]
+		}
+	}
+	return dst
 }
 
 // peek adds to rows what memory has of them, all of it at one moment. Decoding
@@ -265,16 +278,7 @@ func readRows(conn *sqlite.Conn, r state.Range, after tvilling.Identity, limit i
 	if err != nil {
 		return nil, false, err
 	}
-	stmt.BindText(1, string(after.Device))
-	stmt.BindText(2, string(after.Module))
-	stmt.BindInt64(3, int64(limit))
-	if r.Device != "" {
-		stmt.BindText(4, string(r.Device))
-	}
-	if r.Until != (tvilling.Identity{}) {
-		stmt.BindText(5, string(r.Until.Device))
-		stmt.BindText(6, string(r.Until.Module))
-	}
+	bindRange(stmt, r, after, limit)
 	bytes := 0
 	for {
 		ok, err := stmt.Step()
@@ -295,5 +299,19 @@ func readRows(conn *sqlite.Conn, r state.Range, after tvilling.Identity, limit i
 		if bytes += len(x.identity) + len(x.twin); bytes >= stepBytes {
 			return rows, true, stmt.Reset()
 		}
+	}
+}
+
+// bindRange binds the parameters of a range's query.
+func bindRange(stmt *sqlite.Stmt, r state.Range, after tvilling.Identity, limit int) {
+	stmt.BindText(1, string(after.Device))
+	stmt.BindText(2, string(after.Module))
+	stmt.BindInt64(3, int64(limit))
+	if r.Device != "" {
+		stmt.BindText(4, string(r.Device))
+	}
+	if r.Until != (tvilling.Identity{}) {
+		stmt.BindText(5, string(r.Until.Device))
+		stmt.BindText(6, string(r.Until.Module))
 	}
 }

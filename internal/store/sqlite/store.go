@@ -51,6 +51,9 @@ type Store struct {
 	mu sync.RWMutex
 	// pending holds the identities whose record is dirty, put or deleted.
 	pending keyset
+	// newTwins holds the identities whose twin is dirty and not known to be in
+	// SQLite in any state.
+	newTwins keyset
 	// unwritten lists the keys of the dirty records, each once.
 	unwritten []key
 	// visible is the newest journal record installed, with the newest change.

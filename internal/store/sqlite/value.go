@@ -103,28 +103,52 @@ func appendValue(dst []byte, k key, rec any) []byte {
 // decodeValue checks a stored value and returns its record, which shares
 // memory with value. The error is of code Corrupt and names the record.
 func decodeValue(k key, value []byte) (any, error) {
-	n := len(value) - checksumSize
-	if n < 1 {
-		return nil, k.damaged("it is too short")
+	format, fields, err := checkValue(k, value)
+	if err != nil {
+		return nil, err
 	}
-	if binary.LittleEndian.Uint32(value[n:]) != checksum(k, value[:n]) {
-		return nil, k.damaged("checksum mismatch")
-	}
-	switch value[0] {
-	case formatFirst, formatOwned:
-	case formatDamaged:
-		return nil, k.damaged(reasonJournal)
-	default:
-		return nil, &tvilling.Error{
-			Code: tvilling.Unsupported, Op: "read " + k.kind.String(), Subject: k.id.String(),
-			Message: "The stored " + k.String() + " was written by a newer version of Tvilling; use that version.",
-		}
-	}
-	rec, err := decodeFields(k, value[0], value[1:n:n])
+	rec, err := decodeFields(k, format, fields)
 	if err != nil {
 		return nil, k.damaged(err.Error())
 	}
 	return rec, nil
+}
+
+// decodeTwinValue is decodeValue for a twin into memory of the caller's.
+func decodeTwinValue(t *state.Twin, id tvilling.Identity, value []byte) error {
+	k := key{kindTwin, id}
+	format, fields, err := checkValue(k, value)
+	if err != nil {
+		return err
+	}
+	t.ID = id
+	if err := decodeTwin(&reader{b: fields}, t, format); err != nil {
+		return k.damaged(err.Error())
+	}
+	return nil
+}
+
+// checkValue returns what a stored value holds if it can be trusted and is of
+// a known format.
+func checkValue(k key, value []byte) (format byte, fields []byte, err error) {
+	n := len(value) - checksumSize
+	if n < 1 {
+		return 0, nil, k.damaged("it is too short")
+	}
+	if binary.LittleEndian.Uint32(value[n:]) != checksum(k, value[:n]) {
+		return 0, nil, k.damaged("checksum mismatch")
+	}
+	switch value[0] {
+	case formatFirst, formatOwned:
+		return value[0], value[1:n:n], nil
+	case formatDamaged:
+		return 0, nil, k.damaged(reasonJournal)
+	default:
+		return 0, nil, &tvilling.Error{
+			Code: tvilling.Unsupported, Op: "read " + k.kind.String(), Subject: k.id.String(),
+			Message: "The stored " + k.String() + " was written by a newer version of Tvilling; use that version.",
+		}
+	}
 }
 
 func decodeFields(k key, format byte, b []byte) (any, error) {
@@ -137,16 +161,7 @@ func decodeFields(k key, format byte, b []byte) (any, error) {
 		return decodeIdentity(r, k.id)
 	case kindTwin:
 		t := &state.Twin{ID: k.id}
-		t.Version = r.varint()
-		t.Revision = r.uvarint()
-		t.ModelID = r.string()
-		t.Tags = doc.Section(r.bytes())
-		t.Desired = doc.Section(r.bytes())
-		t.Reported = doc.Section(r.bytes())
-		if format == formatOwned {
-			t.Owned = decodeOwned(r)
-		}
-		return t, r.end()
+		return t, decodeTwin(r, t, format)
 	case kindSession:
 		return decodeSession(r, k.id)
 	case kindSetting:
@@ -160,6 +175,19 @@ func decodeFields(k key, format byte, b []byte) (any, error) {
 	default:
 		return nil, errMalformed
 	}
+}
+
+func decodeTwin(r *reader, t *state.Twin, format byte) error {
+	t.Version = r.varint()
+	t.Revision = r.uvarint()
+	t.ModelID = r.string()
+	t.Tags = doc.Section(r.bytes())
+	t.Desired = doc.Section(r.bytes())
+	t.Reported = doc.Section(r.bytes())
+	if format == formatOwned {
+		t.Owned = decodeOwned(r)
+	}
+	return r.end()
 }
 
 func appendTwin(b []byte, t *state.Twin) []byte {

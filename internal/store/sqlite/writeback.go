@@ -170,8 +170,12 @@ func (s *Store) clean(chunk []dirty) {
 			s.unwritten = append(s.unwritten, d.key)
 			continue
 		}
-		if d.key.kind == kindIdentity {
+		switch d.key.kind {
+		case kindIdentity:
 			s.pending.remove(d.key.id)
+		case kindTwin:
+			s.newTwins.remove(d.key.id)
+		default:
 		}
 	}
 	s.figures.rows.Add(int64(len(chunk)))

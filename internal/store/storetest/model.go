@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -83,6 +84,7 @@ func testModel(t *testing.T, setup func(testing.TB) Factory) {
 			"commit": m.commit,
 			"read":   m.read,
 			"scan":   m.scan,
+			"past":   m.history,
 			"":       m.check,
 		}
 		if f.Persistent {
@@ -93,6 +95,8 @@ func testModel(t *testing.T, setup func(testing.TB) Factory) {
 		}
 		rt.Repeat(actions)
 		m.scanRange(rt, state.Range{})
+		m.scanRange(rt, state.Range{Bare: true})
+		m.history(rt)
 	})
 }
 
@@ -140,7 +144,9 @@ func (m *model) commit(t *rapid.T) {
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "changes") {
 		m.sequence++
-		b.Changes = append(b.Changes, changeOf(m.sequence))
+		c := changeOf(m.sequence)
+		c.ID = modelIDs.Draw(t, "changed")
+		b.Changes = append(b.Changes, c)
 	}
 	for _, s := range []state.Store{m.ref, m.s} {
 		if err := s.Commit(context.Background(), &b); err != nil {
@@ -177,6 +183,10 @@ func (m *model) scan(t *rapid.T) {
 	if rapid.Bool().Draw(t, "resume") {
 		r.After = modelIDs.Draw(t, "after")
 	}
+	if rapid.Bool().Draw(t, "end early") {
+		r.Until = modelIDs.Draw(t, "until")
+	}
+	r.Bare = rapid.Bool().Draw(t, "bare")
 	m.scanRange(t, r)
 }
 
@@ -195,6 +205,34 @@ func (m *model) scanRange(t *rapid.T, r state.Range) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Fatalf("Scan(%+v): -want +got:\n%s", r, d)
+	}
+}
+
+// history compares what the stores keep of one identity. Only the times at
+// which batches were committed differ.
+func (m *model) history(t *rapid.T) {
+	i := modelIDs.Draw(t, "id")
+	until := rapid.Uint64Range(0, m.sequence).Draw(t, "until")
+	stop := rapid.IntRange(1, 20).Draw(t, "stop")
+	var sides [2][]state.Past
+	for n, s := range []state.Store{m.s, m.ref} {
+		for p, err := range s.History(context.Background(), i, until) {
+			if err != nil {
+				t.Fatalf("History(%s, %d): %v", i, until, err)
+			}
+			if p.Time.IsZero() {
+				t.Fatalf("History(%s, %d) yields %+v without a time", i, until, p)
+			}
+			if p.Change == nil {
+				p.Time = time.Time{}
+			}
+			if sides[n] = append(sides[n], p); len(sides[n]) == stop {
+				break
+			}
+		}
+	}
+	if d := cmp.Diff(sides[1], sides[0]); d != "" {
+		t.Fatalf("History(%s, %d): -want +got:\n%s", i, until, d)
 	}
 }
 

@@ -41,9 +41,26 @@ func testScanRanges(t *testing.T, setup func(testing.TB) Factory) {
 		{"its modules, after an earlier one", state.Range{Device: "a", Kind: state.Modules, After: id("A", "x")}, []string{"a/m", "a/n"}},
 		{"one device, after a later one", state.Range{Device: "a", After: id("b", "")}, []string{}},
 		{"after the last", state.Range{After: id("b", "lone")}, []string{}},
+		{"until a device", state.Range{Until: id("a", "")}, []string{"A", "a"}},
+		{"until a module", state.Range{Until: id("a", "m")}, []string{"A", "a", "a/m"}},
+		{"until one that is not there", state.Range{Until: id("a", "mm")}, []string{"A", "a", "a/m"}},
+		{"until before the first", state.Range{Until: id("0", "")}, []string{}},
+		{"until beyond the last", state.Range{Until: id("c", "")}, []string{"A", "a", "a/m", "a/n", "a#", "aa", "aa/m", "b/lone"}},
+		{"between", state.Range{After: id("a", ""), Until: id("aa", "")}, []string{"a/m", "a/n", "a#", "aa"}},
+		{"between, the wrong way round", state.Range{After: id("aa", ""), Until: id("a", "")}, []string{}},
+		{"devices until a module", state.Range{Kind: state.Devices, Until: id("a#", "m")}, []string{"A", "a", "a#"}},
+		{"modules until a device", state.Range{Kind: state.Modules, Until: id("aa", "")}, []string{"a/m", "a/n"}},
+		{"one device, until a module of it", state.Range{Device: "a", Until: id("a", "m")}, []string{"a", "a/m"}},
+		{"one device, until an earlier one", state.Range{Device: "a", Until: id("A", "x")}, []string{}},
+		{"one device alone, until itself", state.Range{Device: "a", Kind: state.Devices, Until: id("a", "")}, []string{"a"}},
 	} {
 		if got := idsOf(scan(t, s, test.r)); !cmp.Equal(got, test.want) {
 			t.Errorf("%s: Scan(%+v) = %v, want %v", test.name, test.r, got, test.want)
+		}
+		bare := test.r
+		bare.Bare = true
+		if got := twinsOf(t, scan(t, s, bare)); !cmp.Equal(got, test.want) {
+			t.Errorf("%s: Scan(%+v) = %v, want %v", test.name, bare, got, test.want)
 		}
 	}
 	for _, e := range scan(t, s, state.Range{}) {
@@ -51,6 +68,19 @@ func testScanRanges(t *testing.T, setup func(testing.TB) Factory) {
 			t.Errorf("Scan yields %+v with %+v", e.Identity, e.Twin)
 		}
 	}
+}
+
+// twinsOf returns the names of twins alone, which are as create made them.
+func twinsOf(t testing.TB, entries []state.Entry) []string {
+	t.Helper()
+	out := []string{}
+	for _, e := range entries {
+		if e.Identity != nil || !cmp.Equal(e.Twin, twinOf(e.Twin.ID, 2)) {
+			t.Errorf("a scan of twins yields %+v with %+v", e.Identity, e.Twin)
+		}
+		out = append(out, e.Twin.ID.String())
+	}
+	return out
 }
 
 // manyIDs is more than any store reads at once.
@@ -95,6 +125,18 @@ func testScanPages(t *testing.T, setup func(testing.TB) Factory) {
 	if got := scan(t, s, state.Range{Kind: state.Devices}); len(got) != len(ids)/2 {
 		t.Errorf("Scan of devices yields %d, want %d", len(got), len(ids)/2)
 	}
+	// Ranges that cut the space in parts see everything once.
+	var parts []string
+	for n := 0; n < len(ids); n += 601 {
+		r := state.Range{Bare: true, Until: ids[min(n+600, len(ids)-1)]}
+		if n > 0 {
+			r.After = ids[n-1]
+		}
+		parts = append(parts, twinsOf(t, scan(t, s, r))...)
+	}
+	if want := idsOf(all); !cmp.Equal(parts, want) {
+		t.Errorf("the parts have %d twins, want %d: %s", len(parts), len(want), cmp.Diff(want, parts))
+	}
 	// Holes and what fills them.
 	commit(t, s, remove(ids[0]), remove(ids[700]), remove(ids[len(ids)-1]))
 	commit(t, s, create(id("device-00000", "zz"))...)
@@ -131,5 +173,8 @@ func testScanWithoutTwin(t *testing.T, setup func(testing.TB) Factory) {
 	got := scan(t, s, state.Range{})
 	if len(got) != 1 || got[0].Identity.ID != id("a", "") || got[0].Twin != nil {
 		t.Errorf("Scan = %+v, want identity a without a twin", got)
+	}
+	if got := scan(t, s, state.Range{Bare: true}); len(got) != 1 || got[0].Identity != nil || got[0].Twin == nil || got[0].Twin.ID != id("b", "") {
+		t.Errorf("Scan of twins = %+v, want the twin of b", got)
 	}
 }
