@@ -33,6 +33,9 @@ type Options struct {
 	// whoever asks it after an answer finds what was answered. It must not
 	// block. The records are immutable, the slice is its only until it returns.
 	Follow func(round []Touched)
+	// Recorded, if set, is told the changes of each round, in order, right after
+	// Follow and by the same rules: what they changed can be read by then.
+	Recorded func(changes []state.Change)
 }
 
 // Committer runs changes. Make one with [New], run it with [Committer.Run].
@@ -209,6 +212,9 @@ func (c *Committer) commit(round []*change) error {
 		c.counters, c.sequence, c.last = r.counters, r.sequence, r.now
 		if c.opt.Follow != nil && len(r.staged) > 0 {
 			c.opt.Follow(r.touched())
+		}
+		if c.opt.Recorded != nil && len(r.batch.Changes) > 0 {
+			c.opt.Recorded(r.batch.Changes)
 		}
 	}
 	for _, ch := range round {

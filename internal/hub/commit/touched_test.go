@@ -8,6 +8,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/commit"
+	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/store/memory"
 )
 
@@ -61,5 +62,46 @@ func TestFollow(t *testing.T) {
 	}
 	if got := told[2]; len(got) != 1 || !got[0].HasTwin || got[0].Twin != nil || !got[0].HasIdentity || got[0].Identity != nil {
 		t.Errorf("told %+v of a deletion", got)
+	}
+}
+
+// What is recorded is told in order, after the follower of the records, and
+// only once it can be read.
+func TestRecorded(t *testing.T) {
+	store := memory.New()
+	var told []state.Change
+	follows := 0
+	c, err := commit.New(t.Context(), commit.Options{
+		Store:  store,
+		Follow: func([]commit.Touched) { follows++ },
+		Recorded: func(changes []state.Change) {
+			if head, _ := store.Head(); head != changes[len(changes)-1].Sequence || follows == 0 {
+				t.Errorf("told of change %d with the store at %d and %d rounds followed", changes[len(changes)-1].Sequence, head, follows)
+			}
+			told = append(told, changes...)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { c.Run(ctx) })
+	defer wg.Wait()
+	defer stop()
+	for _, d := range []string{"a", "b"} {
+		if err := c.Do(t.Context(), put(d)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A round without a change, and one that is refused, tell nothing.
+	for _, f := range []func(*commit.Tx) error{
+		func(tx *commit.Tx) error { tx.PutSetting("s", []byte("v")); return nil },
+		func(tx *commit.Tx) error { tx.Record(state.Change{Op: state.UpdateTwin}); return errors.New("no") },
+	} {
+		_ = c.Do(t.Context(), f) // the refusal of the second is wanted
+	}
+	if len(told) != 2 || told[0].Sequence != 1 || told[0].ID.Device != "a" || told[1].Sequence != 2 || told[1].ID.Device != "b" {
+		t.Errorf("told %+v", told)
 	}
 }
