@@ -26,6 +26,7 @@ const (
 	reasonPayload = "payload does not match its checksum"
 	reasonGap     = "no record where one must be"
 	reasonEnd     = "the file ends before its last record"
+	reasonFile    = "the file cannot be opened"
 )
 
 // Error describes the damage in one line.

@@ -99,6 +99,8 @@ const markDistance = 4096
 
 // Segment describes one file of a log.
 type Segment struct {
+	// Name is the name of the file, which no other of the log ever has.
+	Name string
 	// First and Last are its sequences; Last is First-1 when it is empty.
 	First, Last uint64
 	Bytes       int64
@@ -241,7 +243,7 @@ func (l *Log) Segments() []Segment {
 	defer l.mu.Unlock()
 	out := make([]Segment, len(l.files))
 	for i, f := range l.files {
-		out[i] = Segment{First: f.first, Last: l.lastOf(i), Bytes: f.size}
+		out[i] = Segment{Name: f.name, First: f.first, Last: l.lastOf(i), Bytes: f.size}
 	}
 	return out
 }

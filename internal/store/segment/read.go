@@ -14,7 +14,9 @@ import (
 // shares memory with its neighbours, so copy it to keep few of many.
 type Record struct {
 	Sequence uint64
-	Payload  []byte
+	// Offset is where the record begins in its file; 0 beside an error.
+	Offset  int64
+	Payload []byte
 }
 
 // Read yields the records after a sequence, in order, up to the one that is
@@ -85,7 +87,7 @@ func (l *Log) begin(pos, until uint64) (*reader, error) {
 	h, err := l.get(f)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO) {
 		r.readErr = err
-		return r, r.lost(0, r.last, "the file cannot be opened")
+		return r, r.lost(0, r.last, reasonFile)
 	}
 	if err != nil {
 		return nil, l.failed("read log", err)
@@ -137,7 +139,7 @@ func (r *reader) run(yield func(Record, error) bool) bool {
 			continue
 		}
 		r.done = it.head.seq
-		if !yield(Record{Sequence: it.head.seq, Payload: it.payload}, nil) {
+		if !yield(Record{Sequence: it.head.seq, Offset: it.off, Payload: it.payload}, nil) {
 			return false
 		}
 	}

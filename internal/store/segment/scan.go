@@ -17,6 +17,8 @@ type window struct {
 	// reuse reads all pieces into the same memory. Otherwise each has its own,
 	// and what was returned stays valid.
 	reuse bool
+	// piece is how much is read at once; 0 means chunkSize.
+	piece int64
 
 	buf []byte
 	off int64 // where buf begins in the file
@@ -31,7 +33,11 @@ type window struct {
 // before w.end.
 func (w *window) at(off, n int64) ([]byte, error) {
 	if off < w.off || off+n > w.off+int64(len(w.buf)) {
-		size := min(max(n, chunkSize), w.end-off)
+		size := w.piece
+		if size == 0 {
+			size = chunkSize
+		}
+		size = min(max(n, size), w.end-off)
 		var buf []byte
 		if w.reuse && int64(cap(w.buf)) >= size {
 			buf = w.buf[:size]
