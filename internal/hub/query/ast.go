@@ -2,16 +2,25 @@ package query
 
 // Statement is the syntax tree of one query.
 type Statement struct {
+	// Explain says that the query is to be explained.
+	Explain bool
 	// Top limits the rows of the whole result; 0 means no limit.
 	Top int
 	// Items are the selected columns; none means "*".
 	Items []Item
 	// From is the collection as written: devices, devices.modules, ….
-	From    *Path
+	From *Path
+	// Join is the collection after JOIN, nil without one.
+	Join    *Path
 	Where   Expr // nil without a condition
 	GroupBy []Expr
-	// GroupAt is the place of GROUP BY.
-	GroupAt Pos
+	OrderBy []Ordering
+}
+
+// Ordering is one term of ORDER BY.
+type Ordering struct {
+	Expr       Expr
+	Descending bool
 }
 
 // Item is one selected column.
@@ -138,4 +147,16 @@ type In struct {
 	X       Expr
 	Items   *Array
 	Negated bool
+}
+
+// Like asks whether the text X is of a pattern, or, Negated (NOT LIKE), not of
+// it. Its position is that of the operator.
+type Like struct {
+	Pos
+
+	X       Expr
+	Pattern string
+	Negated bool
+	// PatternAt is the place of the pattern.
+	PatternAt Pos
 }

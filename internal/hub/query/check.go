@@ -1,30 +1,269 @@
 package query
 
-import (
-	"strings"
-
-	"github.com/tvilling/tvilling/internal/hub/state"
-)
+import "strings"
 
 // checker turns a syntax tree into a query, or says what is wrong with it.
 type checker struct {
 	text string
-	kind state.Kind
+	of   Collection
 	// members are those met so far, byPath finds one by its canonical path.
 	members []*Member
 	byPath  map[string]*Member
 }
 
+// Limits of a query's lists.
+const (
+	// MaxKeys is the largest number of terms of GROUP BY and of ORDER BY.
+	MaxKeys = 32
+	// MaxAggregates is the largest number of aggregates in a query.
+	MaxAggregates = 32
+)
+
+// aggregates are the functions over many rows.
+var aggregates = map[string]Function{"COUNT": Count, "AVG": Avg, "SUM": Sum, "MIN": Min, "MAX": Max}
+
+func (c *checker) statement(s *Statement) (*Query, error) {
+	if err := c.collection(s.From, s.Join); err != nil {
+		return nil, err
+	}
+	q := &Query{collection: c.of, explain: s.Explain, top: s.Top, star: s.Items == nil}
+	q.grouped = s.GroupBy != nil || hasAggregate(s.Items)
+	if err := c.clauses(s, q); err != nil {
+		return nil, err
+	}
+	var err error
+	if q.grouped {
+		err = c.groups(q, s)
+	} else {
+		err = c.rows(q, s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.Where != nil {
+		if q.where, err = c.condition(s.Where); err != nil {
+			return nil, err
+		}
+		q.equals = equalities(q.where, c.of)
+	}
+	q.members = c.members
+	return q, nil
+}
+
+// clauses checks which clauses go together, and their lengths.
+func (c *checker) clauses(s *Statement, q *Query) error {
+	switch {
+	case c.of == Jobs && (s.Items != nil || s.GroupBy != nil || s.OrderBy != nil):
+		return invalid(c.text, s.From.At(), "jobs are read whole and as they come: write SELECT * FROM devices.jobs, with WHERE.")
+	case len(s.GroupBy) > MaxKeys:
+		return invalid(c.text, s.GroupBy[MaxKeys].At(), "GROUP BY has %d terms; the limit is %d.", len(s.GroupBy), MaxKeys)
+	case len(s.OrderBy) > MaxKeys:
+		return invalid(c.text, s.OrderBy[MaxKeys].Expr.At(), "ORDER BY has %d terms; the limit is %d.", len(s.OrderBy), MaxKeys)
+	case s.GroupBy != nil && s.Items == nil:
+		return invalid(c.text, s.GroupBy[0].At(), "SELECT * has no groups; select the terms of GROUP BY and aggregates.")
+	case q.grouped && s.GroupBy == nil && s.Top > 0:
+		return invalid(c.text, s.Items[0].Expr.At(), "aggregates without GROUP BY give one row; leave TOP away.")
+	case q.grouped && s.GroupBy == nil && s.OrderBy != nil:
+		return invalid(c.text, s.OrderBy[0].Expr.At(), "aggregates without GROUP BY give one row; leave ORDER BY away.")
+	}
+	return nil
+}
+
+func hasAggregate(items []Item) bool {
+	for _, item := range items {
+		if call, ok := item.Expr.(*Call); ok {
+			if _, ok := aggregates[call.Name]; ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// rows checks the columns and the order of a query that shows rows.
+func (c *checker) rows(q *Query, s *Statement) error {
+	names := map[string]bool{}
+	for _, item := range s.Items {
+		x, err := c.operand(item.Expr)
+		if err != nil {
+			return err
+		}
+		label, err := c.label(item, names)
+		if err != nil {
+			return err
+		}
+		q.columns = append(q.columns, column{label: label, operand: x})
+	}
+	for _, o := range s.OrderBy {
+		x, err := c.operand(named(o.Expr, s.Items))
+		if err != nil {
+			return err
+		}
+		q.order = append(q.order, Sort{Operand: x, Descending: o.Descending})
+	}
+	return nil
+}
+
+// named returns the column that an expression names by its alias, else e.
+func named(e Expr, items []Item) Expr {
+	p, ok := e.(*Path)
+	if !ok || len(p.Segments) != 1 {
+		return e
+	}
+	for _, item := range items {
+		if item.Alias == p.Segments[0] {
+			return item.Expr
+		}
+	}
+	return e
+}
+
+// label checks the name of a column, and returns it as the beginning of a JSON
+// member.
+func (c *checker) label(item Item, names map[string]bool) ([]byte, error) {
+	name := item.Alias
+	if name == "" {
+		switch e := item.Expr.(type) {
+		case *Path:
+			canonical, _, err := c.path(e)
+			if err != nil {
+				return nil, err
+			}
+			name = canonical[len(canonical)-1]
+			if len(canonical) == 1 && upperASCII(e.Segments[len(e.Segments)-1]) == "ID" {
+				name = "id"
+			}
+		case *Call:
+			if _, ok := aggregates[e.Name]; ok {
+				name = strings.ToLower(e.Name)
+			}
+		}
+	}
+	switch {
+	case name == "":
+		return nil, invalid(c.text, item.Expr.At(), "a column that is computed needs a name; write AS and a name behind it.")
+	case names[name]:
+		return nil, invalid(c.text, item.Expr.At(), "two columns are named %q; name one of them with AS.", clip(name))
+	}
+	names[name] = true
+	return append(appendString(nil, name), ':'), nil
+}
+
+// groups checks the columns, the keys and the order of a query that shows
+// groups or one row of aggregates.
+func (c *checker) groups(q *Query, s *Statement) error {
+	slots := map[string]int{} // keys and aggregates by their text
+	for i, e := range s.GroupBy {
+		x, err := c.operand(e)
+		if err != nil {
+			return err
+		}
+		q.keys = append(q.keys, x)
+		if key := c.print(e); slots[key] == 0 {
+			slots[key] = i + 1
+		}
+	}
+	names := map[string]bool{}
+	for _, item := range s.Items {
+		slot, err := c.slot(q, item.Expr, slots)
+		if err != nil {
+			return err
+		}
+		label, err := c.label(item, names)
+		if err != nil {
+			return err
+		}
+		q.columns = append(q.columns, column{label: label, slot: slot})
+	}
+	for _, o := range s.OrderBy {
+		slot, err := c.slot(q, named(o.Expr, s.Items), slots)
+		if err != nil {
+			return err
+		}
+		q.groupOrder = append(q.groupOrder, slotOrder{slot: slot, descending: o.Descending})
+	}
+	return nil
+}
+
+// slot returns which of a group's keys and aggregates, counted through, an
+// expression is, and adds an aggregate that is new.
+func (c *checker) slot(q *Query, e Expr, slots map[string]int) (int, error) {
+	call, _ := e.(*Call)
+	aggregate := false
+	if call != nil {
+		_, aggregate = aggregates[call.Name]
+	}
+	var text string
+	if !aggregate {
+		if _, err := c.operand(e); err != nil { // before its text is compared: it may not be of the language
+			return 0, err
+		}
+	}
+	text = c.print(e)
+	if slot := slots[text]; slot > 0 {
+		return slot - 1, nil
+	}
+	if !aggregate {
+		return 0, invalid(c.text, e.At(), "it is neither a term of GROUP BY nor an aggregate, so a group has many of it; add it to GROUP BY, or write MIN(…) or MAX(…).")
+	}
+	a, err := c.aggregate(call)
+	if err != nil {
+		return 0, err
+	}
+	if len(q.aggregates) == MaxAggregates {
+		return 0, invalid(c.text, e.At(), "it has more than %d aggregates.", MaxAggregates)
+	}
+	q.aggregates = append(q.aggregates, a)
+	slots[text] = len(q.keys) + len(q.aggregates)
+	return slots[text] - 1, nil
+}
+
+// aggregate compiles an aggregate.
+func (c *checker) aggregate(e *Call) (Aggregate, error) {
+	a := Aggregate{Func: aggregates[e.Name]}
+	switch {
+	case a.Func == Count && len(e.Args) > 0:
+		return a, invalid(c.text, e.At(), "COUNT takes no argument: write COUNT().")
+	case a.Func == Count:
+		return a, nil
+	case len(e.Args) != 1:
+		return a, invalid(c.text, e.At(), "%s takes 1 argument, not %d.", e.Name, len(e.Args))
+	}
+	var err error
+	a.Operand, err = c.operand(e.Args[0])
+	return a, err
+}
+
+// print returns the text of an expression whose paths were checked, the same
+// for every spelling.
+func (c *checker) print(e Expr) string {
+	p := &printer{canonical: func(p *Path) []string {
+		canonical, module, err := c.path(p)
+		if err != nil {
+			return p.Segments
+		}
+		if module {
+			return append([]string{"modules"}, canonical...)
+		}
+		return canonical
+	}}
+	p.expr(e, 0)
+	return p.out.String()
+}
+
 // member returns the member that a path names.
 func (c *checker) member(p *Path) (*Member, error) {
-	canonical, err := c.path(p)
+	canonical, module, err := c.path(p)
 	if err != nil {
 		return nil, err
 	}
 	key := strings.Join(canonical, "\x00")
+	if module {
+		key = "\x00" + key
+	}
 	m := c.byPath[key]
 	if m == nil {
-		m = &Member{Number: len(c.members), Segments: canonical}
+		m = newMember(len(c.members), canonical, module)
 		if c.byPath == nil {
 			c.byPath = make(map[string]*Member)
 		}
@@ -34,302 +273,35 @@ func (c *checker) member(p *Path) (*Member, error) {
 	return m, nil
 }
 
-// aggregates are the functions over many rows.
-var aggregates = map[string]bool{"COUNT": true, "AVG": true, "SUM": true, "MIN": true, "MAX": true}
-
-func (c *checker) statement(s *Statement) (*Query, error) {
-	if err := c.collection(s.From); err != nil {
-		return nil, err
-	}
-	if s.GroupBy != nil {
-		return nil, unsupported(c.text, s.GroupAt.At(), "GROUP BY")
-	}
-	q := &Query{kind: c.kind, top: s.Top}
-	if err := c.selection(q, s); err != nil {
-		return nil, err
-	}
-	if s.Where == nil {
-		return q, nil
-	}
-	var err error
-	if q.where, err = c.condition(s.Where); err != nil {
-		return nil, err
-	}
-	q.equals = c.equalities(s.Where)
-	return q, nil
-}
-
-// collection sets which identities the query is about.
-func (c *checker) collection(from *Path) error {
-	name := strings.Join(from.Segments, ".")
-	switch upperASCII(name) {
-	case "DEVICES":
-		c.kind = state.Devices
-	case "DEVICES.MODULES":
-		c.kind = state.Modules
-	case "DEVICES.JOBS":
-		return unsupported(c.text, from.At(), "the collection devices.jobs")
-	default:
-		return invalid(c.text, from.At(), "there is no collection %q; there are devices and devices.modules.", clip(name))
-	}
-	return nil
-}
-
-// selection checks the columns.
-func (c *checker) selection(q *Query, s *Statement) error {
-	names := map[string]bool{}
-	for _, item := range s.Items {
-		switch e := item.Expr.(type) {
-		case *Path:
-			m, err := c.member(e)
-			if err != nil {
-				return err
-			}
-			name := item.Alias
-			if name == "" {
-				name = m.Segments[len(m.Segments)-1]
-				if len(m.Segments) == 1 && upperASCII(e.Segments[len(e.Segments)-1]) == "ID" {
-					name = "id"
-				}
-			}
-			if names[name] {
-				return invalid(c.text, e.At(), "two columns are named %q; name one of them with AS.", clip(name))
-			}
-			names[name] = true
-			q.columns = append(q.columns, column{label: label(name), member: m})
-		case *Call:
-			if err := c.count(q, s, e, item.Alias); err != nil {
-				return err
-			}
-		default:
-			return invalid(c.text, e.At(), "only paths and aggregates can be selected.")
-		}
-	}
-	return nil
-}
-
-// count checks a function in the place of a column.
-func (c *checker) count(q *Query, s *Statement, e *Call, alias string) error {
-	switch {
-	case !aggregates[e.Name]:
-		return invalid(c.text, e.At(), "only paths and aggregates can be selected, and %s is neither.", clip(e.Name))
-	case e.Name != "COUNT":
-		return unsupported(c.text, e.At(), "the aggregate "+e.Name)
-	case len(e.Args) > 0:
-		return invalid(c.text, e.At(), "COUNT takes no argument: write COUNT().")
-	case len(s.Items) > 1:
-		return unsupported(c.text, e.At(), "COUNT() beside other columns")
-	case alias == "":
-		return invalid(c.text, e.At(), "COUNT() needs a name: write COUNT() AS name.")
-	case s.Top > 0:
-		return invalid(c.text, e.At(), "COUNT() gives one row; leave TOP away.")
-	}
-	q.count = label(alias)
-	return nil
-}
-
-// label returns a name as the beginning of a JSON member.
-func label(name string) []byte { return append(appendString(nil, name), ':') }
-
-// members are the system members of a twin (wire §2.1) by their names in upper
-// case: at its root, and those inside of it that no twin lacks a fixed name for.
-var (
-	rootMembers  = caseTable(state.RootMembers()...)
-	innerMembers = map[string]map[string]string{
-		"properties":     caseTable("desired", "reported"),
-		"capabilities":   caseTable("iotEdge"),
-		"x509Thumbprint": caseTable("primaryThumbprint", "secondaryThumbprint"),
-	}
-)
-
-func caseTable(names ...string) map[string]string {
-	table := make(map[string]string, len(names))
-	for _, n := range names {
-		table[upperASCII(n)] = n
-	}
-	return table
-}
-
-// path returns a path in canonical form: without the name of the collection,
-// system members in their own case, deviceId for id.
-func (c *checker) path(p *Path) ([]string, error) {
-	segments := p.Segments
-	if upperASCII(segments[0]) == "DEVICES" {
-		segments = segments[1:]
-		if len(segments) > 0 {
-			switch inner := upperASCII(segments[0]); {
-			case inner == "MODULES" && c.kind == state.Modules:
-				segments = segments[1:]
-			case inner == "MODULES":
-				return nil, invalid(c.text, p.At(), "a query of devices cannot see modules; read FROM devices.modules.")
-			case inner == "JOBS":
-				return nil, unsupported(c.text, p.At(), "the collection devices.jobs")
-			}
-		}
-		if len(segments) == 0 {
-			return nil, invalid(c.text, p.At(), "%s is a collection; name a member of it, such as devices.deviceId.", strings.Join(p.Segments, "."))
-		}
-	}
-	canonical := append([]string(nil), segments...)
-	switch root := upperASCII(canonical[0]); {
-	case root == "ID":
-		canonical[0] = "deviceId"
-	case rootMembers[root] != "":
-		canonical[0] = rootMembers[root]
-	}
-	if len(canonical) > 1 {
-		if inner := innerMembers[canonical[0]][upperASCII(canonical[1])]; inner != "" {
-			canonical[1] = inner
-		}
-	}
-	return canonical, nil
-}
-
 // equalities returns the root members that the condition ties to one string.
-func (c *checker) equalities(where Expr) map[string]string {
-	terms := []Expr{where}
-	if and, ok := where.(*And); ok {
-		terms = and.Terms
+func equalities(where Condition, of Collection) map[string]string {
+	terms, ok := where.(All)
+	if !ok {
+		terms = All{where}
 	}
 	equals := map[string]string{}
 	for _, t := range terms {
-		b, ok := t.(*Binary)
-		if !ok || b.Op != Equal {
+		comparison, ok := t.(Comparison)
+		if !ok || comparison.Op != Equal {
 			continue
 		}
-		p, isPath := b.Left.(*Path)
-		k, isConstant := b.Right.(*Constant)
-		if !isPath || !isConstant {
-			p, isPath = b.Right.(*Path)
-			k, isConstant = b.Left.(*Constant)
+		m, isMember := comparison.Left.(*Member)
+		l, isLiteral := comparison.Right.(Literal)
+		if !isMember || !isLiteral {
+			m, isMember = comparison.Right.(*Member)
+			l, isLiteral = comparison.Left.(Literal)
 		}
-		if !isPath || !isConstant || k.Kind != String {
+		if !isMember || !isLiteral || l.V.kind != String || len(m.Segments) != 1 {
 			continue
 		}
-		canonical, err := c.path(p)
-		if err != nil || len(canonical) != 1 {
+		name := m.Segments[0]
+		// Of a pair's two twins only the ids are known to be the pair's.
+		if of == Joined && name != "deviceId" && name != "moduleId" {
 			continue
 		}
-		if _, known := equals[canonical[0]]; !known {
-			equals[canonical[0]] = k.Text
+		if _, known := equals[name]; !known {
+			equals[name] = l.V.text
 		}
 	}
 	return equals
-}
-
-// condition compiles an expression whose truth is asked for.
-func (c *checker) condition(e Expr) (Condition, error) {
-	switch e := e.(type) {
-	case *And:
-		terms, err := c.conditions(e.Terms)
-		return All(terms), err
-	case *Or:
-		terms, err := c.conditions(e.Terms)
-		return Any(terms), err
-	case *Not:
-		x, err := c.condition(e.X)
-		return Negation{x}, err
-	case *Binary:
-		return c.comparison(e)
-	case *In:
-		return c.membership(e)
-	case *Call:
-		return c.call(e)
-	case *Path, *Constant, *Array, *Negative:
-	}
-	x, err := c.operand(e)
-	return asCondition{x}, err
-}
-
-func (c *checker) conditions(terms []Expr) ([]Condition, error) {
-	compiled := make([]Condition, 0, len(terms))
-	for _, t := range terms {
-		x, err := c.condition(t)
-		if err != nil {
-			return nil, err
-		}
-		compiled = append(compiled, x)
-	}
-	return compiled, nil
-}
-
-// operand compiles an expression whose value is asked for.
-func (c *checker) operand(e Expr) (Operand, error) {
-	switch e := e.(type) {
-	case *Path:
-		return c.member(e)
-	case *Constant:
-		return Literal{e.value()}, nil
-	case *Array:
-		return nil, invalid(c.text, e.At(), "an array stands after IN, NOT IN or NIN, or first in ARRAY_CONTAINS.")
-	case *Negative:
-		return nil, unsupported(c.text, e.At(), "arithmetic (-)")
-	case *Binary:
-		if !e.Op.comparison() {
-			return nil, c.arithmetic(e)
-		}
-	}
-	x, err := c.condition(e)
-	return asOperand{x}, err
-}
-
-// arithmetic refuses a computation. A minus is most often a name that should
-// have been escaped.
-func (c *checker) arithmetic(e *Binary) error {
-	err := unsupported(c.text, e.At(), "arithmetic ("+string(e.Op)+")")
-	if e.Op == Subtract {
-		err.Message += " If the - is part of a name, write the name in [[ ]]: tags.[[my-name]]."
-	}
-	return err
-}
-
-func (c *checker) comparison(e *Binary) (Condition, error) {
-	if !e.Op.comparison() {
-		return nil, c.arithmetic(e)
-	}
-	left, err := c.operand(e.Left)
-	if err != nil {
-		return nil, err
-	}
-	right, err := c.operand(e.Right)
-	if err != nil {
-		return nil, err
-	}
-	return Comparison{Op: e.Op, Left: left, Right: right}, nil
-}
-
-func (c *checker) membership(e *In) (Condition, error) {
-	x, err := c.operand(e.X)
-	if err != nil {
-		return nil, err
-	}
-	in := Membership{X: x, Items: e.Items.values()}
-	if e.Negated {
-		return Negation{in}, nil
-	}
-	return in, nil
-}
-
-// value returns the constant as a value, a time noted.
-func (c *Constant) value() Value {
-	switch c.Kind {
-	case Null:
-		return NullValue()
-	case Bool:
-		return BoolValue(c.Bool)
-	case Number:
-		return NumberValue(c.Number)
-	case String:
-		return StringValue(c.Text).withTime()
-	case Undefined, Time, Object, List:
-	}
-	return Value{}
-}
-
-func (a *Array) values() []Value {
-	values := make([]Value, 0, len(a.Items))
-	for _, c := range a.Items {
-		values = append(values, c.value())
-	}
-	return values
 }

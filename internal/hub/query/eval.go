@@ -19,6 +19,10 @@ type Member struct {
 	Module bool
 }
 
+func newMember(number int, segments []string, module bool) *Member {
+	return &Member{Number: number, Segments: segments, Module: module}
+}
+
 // Value returns the member of a row.
 func (m *Member) Value(row Fields) Value { return row.Member(m) }
 
@@ -171,31 +175,3 @@ func (c Comparison) Test(row Fields) Truth {
 }
 
 func (c Comparison) members(dst []*Member) []*Member { return c.Right.members(c.Left.members(dst)) }
-
-// Membership is IN: the OR of equalities, so a value of another type than all
-// items is neither in nor not in them.
-type Membership struct {
-	X     Operand
-	Items []Value
-}
-
-// Test reports whether X is one of the items.
-func (m Membership) Test(row Fields) Truth {
-	v := m.X.Value(row)
-	if v.kind == Undefined {
-		return Unknown
-	}
-	outcome := No
-	for _, item := range m.Items {
-		switch compare(Equal, v, item) {
-		case Yes:
-			return Yes
-		case Unknown:
-			outcome = Unknown
-		case No:
-		}
-	}
-	return outcome
-}
-
-func (m Membership) members(dst []*Member) []*Member { return m.X.members(dst) }

@@ -24,11 +24,11 @@ func Tokens(text string) ([]string, error) {
 
 // Continuation returns the continuation of q after an identity.
 func (q *Query) Continuation(after tvilling.Identity, left int) string {
-	return q.encode(position{after: after, left: left})
+	return q.encode(Position{After: after, Left: left})
 }
 
 // After reads a continuation of q.
 func (q *Query) After(continuation string) (tvilling.Identity, int, error) {
-	p, err := q.decode(continuation)
-	return p.after, p.left, err
+	p, err := q.Position(continuation)
+	return p.After, p.Left, err
 }

@@ -1,39 +1,109 @@
 package query
 
-import "bytes"
+import (
+	"math"
+	"slices"
+	"strings"
+)
 
-// functionNames are the functions of a condition, for messages.
-const functionNames = "IS_DEFINED, STARTSWITH, ENDSWITH, CONTAINS and ARRAY_CONTAINS"
+// predicates are the functions that have a truth, in both spellings where there
+// are two: the one of twin queries and the one of message routing.
+var predicates map[string]func(*checker, *Call) (Condition, error)
 
-// call compiles a function. STARTS_WITH, ENDS_WITH and CONTAINS are the
-// spellings of message routing, taken here, too.
-func (c *checker) call(e *Call) (Condition, error) {
-	switch e.Name {
-	case "IS_DEFINED":
-		return c.isDefined(e)
-	case "STARTSWITH", "STARTS_WITH":
-		return c.part(e, atStart)
-	case "ENDSWITH", "ENDS_WITH":
-		return c.part(e, atEnd)
-	case "CONTAINS":
-		return c.part(e, anywhere)
-	case "ARRAY_CONTAINS":
-		return c.arrayContains(e)
-	case "COUNT", "AVG", "SUM", "MIN", "MAX":
-		return nil, invalid(c.text, e.At(), "%s is an aggregate and stands before FROM, not in a condition.", e.Name)
-	case "ABS", "EXP", "POWER", "SQUARE", "CEILING", "FLOOR", "SIGN", "SQRT", "AS_NUMBER", "IS_ARRAY", "IS_BOOL", "IS_NULL",
-		"IS_NUMBER", "IS_OBJECT", "IS_PRIMITIVE", "IS_STRING", "CONCAT", "LENGTH", "LOWER", "UPPER", "SUBSTRING", "INDEX_OF":
-		return nil, unsupported(c.text, e.At(), "the function "+e.Name)
-	}
-	return nil, invalid(c.text, e.At(), "there is no function %s; there are %s.", clip(e.Name), functionNames)
+// functions are the functions that have a value.
+var functions map[string]function
+
+// function is one with up to three arguments. Those that may be left away are
+// given as the last of defaults.
+type function struct {
+	arguments int
+	defaults  []Value
+	value     func(a, b, c Value) Value
 }
 
-// arguments compiles exactly n arguments.
-func (c *checker) arguments(e *Call, n int) ([]Operand, error) {
-	if len(e.Args) != n {
-		return nil, invalid(c.text, e.At(), "%s takes %d argument(s), not %d.", e.Name, n, len(e.Args))
+func init() {
+	predicates = map[string]func(*checker, *Call) (Condition, error){
+		"IS_DEFINED":     (*checker).isDefined,
+		"STARTSWITH":     part(atStart),
+		"STARTS_WITH":    part(atStart),
+		"ENDSWITH":       part(atEnd),
+		"ENDS_WITH":      part(atEnd),
+		"CONTAINS":       part(anywhere),
+		"ARRAY_CONTAINS": (*checker).arrayContains,
+		"IS_ARRAY":       isKind(List),
+		"IS_BOOL":        isKind(Bool),
+		"IS_NULL":        isKind(Null),
+		"IS_NUMBER":      isKind(Number),
+		"IS_OBJECT":      isKind(Object),
+		"IS_STRING":      isKind(String, Time),
+		"IS_PRIMITIVE":   isKind(Null, Bool, Number, String, Time),
 	}
-	compiled := make([]Operand, 0, n)
+	functions = map[string]function{
+		"ABS":       {1, nil, number(math.Abs)},
+		"EXP":       {1, nil, number(math.Exp)},
+		"SQUARE":    {1, nil, number(func(x float64) float64 { return x * x })},
+		"CEILING":   {1, nil, number(math.Ceil)},
+		"FLOOR":     {1, nil, number(math.Floor)},
+		"SIGN":      {1, nil, number(sign)},
+		"SQRT":      {1, nil, number(math.Sqrt)},
+		"POWER":     {2, nil, power},
+		"AS_NUMBER": {1, nil, asNumber},
+		"LENGTH":    {1, nil, length},
+		"LOWER":     {1, nil, text(strings.ToLower)},
+		"UPPER":     {1, nil, text(strings.ToUpper)},
+		"SUBSTRING": {3, []Value{NumberValue(math.MaxInt32)}, substring},
+		"INDEX_OF":  {2, nil, indexOf},
+	}
+}
+
+// Functions returns the names of the functions of the language, sorted,
+// aggregates apart.
+func Functions() []string {
+	names := []string{"CONCAT"}
+	for name := range predicates {
+		names = append(names, name)
+	}
+	for name := range functions {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// function compiles a function that has a value.
+func (c *checker) function(e *Call) (Operand, error) {
+	if _, ok := aggregates[e.Name]; ok {
+		return nil, invalid(c.text, e.At(), "%s is an aggregate and stands alone as a column, before FROM, or in ORDER BY.", e.Name)
+	}
+	if e.Name == "CONCAT" {
+		return c.concat(e)
+	}
+	f, ok := functions[e.Name]
+	if !ok {
+		return nil, invalid(c.text, e.At(), "there is no function %s; there are %s.", clip(e.Name), strings.Join(Functions(), ", "))
+	}
+	args, err := c.arguments(e, f.arguments-len(f.defaults), f.arguments)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range f.defaults[len(args)-(f.arguments-len(f.defaults)):] {
+		args = append(args, Literal{v})
+	}
+	for len(args) < 3 {
+		args = append(args, Literal{})
+	}
+	return call{f.value, [3]Operand(args)}, nil
+}
+
+// arguments compiles at least and at most so many arguments.
+func (c *checker) arguments(e *Call, least, most int) ([]Operand, error) {
+	switch n := len(e.Args); {
+	case (n < least || n > most) && least == most:
+		return nil, invalid(c.text, e.At(), "%s takes %d argument(s), not %d.", e.Name, least, n)
+	case n < least || n > most:
+		return nil, invalid(c.text, e.At(), "%s takes %d to %d arguments, not %d.", e.Name, least, most, n)
+	}
+	compiled := make([]Operand, 0, max(len(e.Args), 3))
 	for _, arg := range e.Args {
 		x, err := c.operand(arg)
 		if err != nil {
@@ -44,99 +114,42 @@ func (c *checker) arguments(e *Call, n int) ([]Operand, error) {
 	return compiled, nil
 }
 
-func (c *checker) isDefined(e *Call) (Condition, error) {
-	args, err := c.arguments(e, 1)
-	if err != nil {
-		return nil, err
-	}
-	m, ok := args[0].(*Member)
-	if !ok {
-		return nil, invalid(c.text, e.Args[0].At(), "IS_DEFINED takes a path, such as properties.desired.interval.")
-	}
-	return Defined{m}, nil
+// call is a function of the values of its arguments.
+type call struct {
+	f    func(a, b, c Value) Value
+	args [3]Operand
 }
 
-// Defined is IS_DEFINED: the one condition that is never unknown.
-type Defined struct{ Member *Member }
-
-// Test reports whether the row has the member.
-func (d Defined) Test(row Fields) Truth { return truthOf(row.Member(d.Member).kind != Undefined) }
-
-func (d Defined) members(dst []*Member) []*Member { return append(dst, d.Member) }
-
-func (c *checker) part(e *Call, where place) (Condition, error) {
-	args, err := c.arguments(e, 2)
-	if err != nil {
-		return nil, err
-	}
-	return part{where: where, whole: args[0], part: args[1]}, nil
+// Value returns what the function gives.
+func (c call) Value(row Fields) Value {
+	return c.f(c.args[0].Value(row), c.args[1].Value(row), c.args[2].Value(row))
 }
 
-// place says where in a string another one is looked for.
-type place uint8
+func (c call) members(dst []*Member) []*Member { return membersOf(dst, c.args[:]) }
 
-const (
-	atStart place = iota
-	atEnd
-	anywhere
-)
-
-// part asks whether one string has another at a place.
-type part struct {
-	where       place
-	whole, part Operand
-}
-
-func (p part) members(dst []*Member) []*Member { return p.part.members(p.whole.members(dst)) }
-
-func (p part) Test(row Fields) Truth {
-	whole, part := p.whole.Value(row), p.part.Value(row)
-	if !whole.isText() || !part.isText() {
-		return Unknown
-	}
-	var roomWhole, roomPart [textRoom]byte
-	s, sub := whole.AppendText(roomWhole[:0]), part.AppendText(roomPart[:0])
-	switch p.where {
-	case atStart:
-		return truthOf(bytes.HasPrefix(s, sub))
-	case atEnd:
-		return truthOf(bytes.HasSuffix(s, sub))
-	case anywhere:
-	}
-	return truthOf(bytes.Contains(s, sub))
-}
-
-func (c *checker) arrayContains(e *Call) (Condition, error) {
-	if len(e.Args) == 2 {
-		if array, ok := e.Args[0].(*Array); ok {
-			x, err := c.operand(e.Args[1])
-			return Membership{X: x, Items: array.values()}, err
+// number makes a function of one of a number.
+func number(f func(float64) float64) func(a, b, c Value) Value {
+	return func(a, _, _ Value) Value {
+		if a.kind != Number {
+			return Value{}
 		}
+		return finite(f(a.Number()))
 	}
-	args, err := c.arguments(e, 2)
-	if err != nil {
-		return nil, err
-	}
-	return arrayContains{list: args[0], item: args[1]}, nil
 }
 
-// arrayContains asks whether a list of the twin has an element. Elements of
-// other types than the item are simply not it.
-type arrayContains struct{ list, item Operand }
-
-func (a arrayContains) members(dst []*Member) []*Member { return a.item.members(a.list.members(dst)) }
-
-func (a arrayContains) Test(row Fields) Truth {
-	list, item := a.list.Value(row), a.item.Value(row)
-	if list.kind != List || item.kind == Undefined {
-		return Unknown
+func sign(x float64) float64 {
+	switch {
+	case x < 0:
+		return -1
+	case x > 0:
+		return 1
 	}
-	found := No
-	list.elements(func(v Value) bool {
-		if compare(Equal, v, item) == Yes {
-			found = Yes
-		}
-		return found != Yes
-	})
-	return found
+	return 0
+}
+
+func power(a, b, _ Value) Value {
+	if a.kind != Number || b.kind != Number {
+		return Value{}
+	}
+	return finite(math.Pow(a.Number(), b.Number()))
 }

@@ -15,10 +15,18 @@ const (
 	maxTop = 1 << 31
 )
 
-// Parse reads the text of a query. It knows the whole language, more than
-// [Compile] evaluates. An error is of code InvalidArgument, or Unsupported for
-// what is known and not even parsed (ORDER BY), and names line and column.
+// Parse reads the text of a query. An error is of code InvalidArgument and
+// names line and column, what was expected and what was found.
 func Parse(text string) (*Statement, error) {
+	p, err := newParser(text)
+	if err != nil {
+		return nil, err
+	}
+	return p.statement()
+}
+
+// newParser returns a parser at the first token of a text.
+func newParser(text string) (*parser, error) {
 	if !utf8.ValidString(text) {
 		return nil, invalid("", 0, "its text is not valid UTF-8.")
 	}
@@ -26,10 +34,7 @@ func Parse(text string) (*Statement, error) {
 		return nil, invalid("", 0, "it has %d characters; the limit is %d.", n, MaxLength)
 	}
 	p := &parser{lexer: lexer{text: text}}
-	if err := p.advance(); err != nil {
-		return nil, err
-	}
-	return p.statement()
+	return p, p.advance()
 }
 
 // parser reads a query by recursive descent, one method per production. Each
@@ -62,13 +67,16 @@ func (p *parser) skip(text string) (bool, error) {
 	return false, nil
 }
 
-// statement := SELECT [TOP n] selection FROM collection [WHERE expression] [GROUP BY list]
+// statement := [EXPLAIN] SELECT [TOP n] selection FROM collection [WHERE expression] [GROUP BY list] [ORDER BY orderings]
 func (p *parser) statement() (*Statement, error) {
+	s := &Statement{}
+	var err error
+	if s.Explain, err = p.skipWord("EXPLAIN"); err != nil {
+		return nil, err
+	}
 	if err := p.expect("SELECT", "SELECT"); err != nil {
 		return nil, err
 	}
-	s := &Statement{}
-	var err error
 	if s.Top, err = p.top(); err != nil {
 		return nil, err
 	}
@@ -78,31 +86,74 @@ func (p *parser) statement() (*Statement, error) {
 	if err := p.expect("FROM", "a comma, AS or FROM"); err != nil {
 		return nil, err
 	}
-	if s.From, err = p.collection(); err != nil {
+	if s.From, s.Join, err = p.collections(); err != nil {
 		return nil, err
 	}
-	if where, err := p.skip("WHERE"); err != nil {
+	if s.Where, err = p.where(); err != nil {
 		return nil, err
-	} else if where {
-		if s.Where, err = p.expression(); err != nil {
-			return nil, err
-		}
 	}
-	s.GroupAt = Pos(p.token.at)
 	if s.GroupBy, err = p.grouping(); err != nil {
 		return nil, err
 	}
-	switch {
-	case p.token.kind == tokenEnd:
-		return s, nil
-	case p.token.keyword("ORDER"):
-		return nil, unsupported(p.lexer.text, p.token.at, "ORDER BY")
-	case s.GroupBy != nil:
-		return nil, p.unexpected("a comma or the end of the query")
-	case s.Where != nil:
-		return nil, p.unexpected("an operator, GROUP BY or the end of the query")
+	if s.OrderBy, err = p.ordering(); err != nil {
+		return nil, err
 	}
-	return nil, p.unexpected("WHERE, GROUP BY or the end of the query")
+	if p.token.kind == tokenEnd {
+		return s, nil
+	}
+	return nil, p.unexpected(s.follow())
+}
+
+// follow says what may stand behind the clauses of s that are there.
+func (s *Statement) follow() string {
+	switch {
+	case s.OrderBy != nil:
+		return "ASC, DESC, a comma or the end of the query"
+	case s.GroupBy != nil:
+		return "a comma, ORDER BY or the end of the query"
+	case s.Where != nil:
+		return "an operator, GROUP BY, ORDER BY or the end of the query"
+	case s.Join != nil:
+		return "WHERE, GROUP BY, ORDER BY or the end of the query"
+	}
+	return "WHERE, GROUP BY, ORDER BY, JOIN or the end of the query"
+}
+
+// condition := [FROM collections WHERE] expression
+func (p *parser) condition() (*Statement, error) {
+	s := &Statement{}
+	from, err := p.skip("FROM")
+	if err != nil {
+		return nil, err
+	}
+	if from {
+		if s.From, s.Join, err = p.collections(); err != nil {
+			return nil, err
+		}
+		if err := p.expect("WHERE", "WHERE"); err != nil {
+			return nil, err
+		}
+	}
+	if s.Where, err = p.expression(); err != nil {
+		return nil, err
+	}
+	if p.token.kind != tokenEnd {
+		return nil, p.unexpected("an operator or the end of the condition")
+	}
+	return s, nil
+}
+
+// skipWord moves behind a word that has a meaning only here.
+func (p *parser) skipWord(word string) (bool, error) {
+	if p.wordHere(word) {
+		return true, p.advance()
+	}
+	return false, nil
+}
+
+// wordHere reports whether the token is the given word, which is not reserved.
+func (p *parser) wordHere(word string) bool {
+	return p.token.kind == tokenWord && upperASCII(p.token.text) == word
 }
 
 // top := [TOP n]
@@ -151,12 +202,62 @@ func (p *parser) item() (Item, error) {
 	return item, nil
 }
 
+// collections := path [JOIN path]
+func (p *parser) collections() (from, join *Path, err error) {
+	if from, err = p.collection("devices, devices.modules or devices.jobs"); err != nil {
+		return nil, nil, err
+	}
+	if joined, err := p.skipWord("JOIN"); err != nil || !joined {
+		return from, nil, err
+	}
+	join, err = p.collection("devices.modules")
+	return from, join, err
+}
+
 // collection := path
-func (p *parser) collection() (*Path, error) {
+func (p *parser) collection(wanted string) (*Path, error) {
 	if p.token.kind != tokenWord {
-		return nil, p.unexpected("devices or devices.modules")
+		return nil, p.unexpected(wanted)
 	}
 	return p.path()
+}
+
+// where := [WHERE expression]
+func (p *parser) where() (Expr, error) {
+	if given, err := p.skip("WHERE"); err != nil || !given {
+		return nil, err
+	}
+	return p.expression()
+}
+
+// ordering := [ORDER BY expression [ASC | DESC] (',' expression [ASC | DESC])*]
+func (p *parser) ordering() ([]Ordering, error) {
+	if given, err := p.skip("ORDER"); err != nil || !given {
+		return nil, err
+	}
+	if err := p.expect("BY", "BY after ORDER"); err != nil {
+		return nil, err
+	}
+	var list []Ordering
+	for {
+		e, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		o := Ordering{Expr: e}
+		if o.Descending, err = p.skipWord("DESC"); err != nil {
+			return nil, err
+		}
+		if !o.Descending {
+			if _, err := p.skipWord("ASC"); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, o)
+		if more, err := p.skip(","); err != nil || !more {
+			return list, err
+		}
+	}
 }
 
 // grouping := [GROUP BY expression (',' expression)*]
@@ -185,368 +286,6 @@ func (p *parser) list() ([]Expr, error) {
 	}
 }
 
-// deeper counts one level of nesting; the caller undoes it with p.depth--.
-func (p *parser) deeper() error {
-	if p.depth++; p.depth > maxDepth {
-		return invalid(p.lexer.text, p.token.at, "it is nested deeper than %d levels of parentheses, NOT and minus.", maxDepth)
-	}
-	return nil
-}
-
-// expression := conjunction (OR conjunction)*
-func (p *parser) expression() (Expr, error) {
-	if err := p.deeper(); err != nil {
-		return nil, err
-	}
-	defer func() { p.depth-- }()
-	at, terms, err := p.chain("OR", p.conjunction)
-	if err != nil || len(terms) == 1 {
-		return first(terms), err
-	}
-	return &Or{Pos: at, Terms: terms}, nil
-}
-
-// conjunction := negation (AND negation)*
-func (p *parser) conjunction() (Expr, error) {
-	at, terms, err := p.chain("AND", p.negation)
-	if err != nil || len(terms) == 1 {
-		return first(terms), err
-	}
-	return &And{Pos: at, Terms: terms}, nil
-}
-
-// chain reads term (keyword term)* and returns the place of the first keyword.
-func (p *parser) chain(keyword string, term func() (Expr, error)) (at Pos, terms []Expr, err error) {
-	for {
-		e, err := term()
-		if err != nil {
-			return 0, nil, err
-		}
-		terms = append(terms, e)
-		if len(terms) == 1 {
-			at = Pos(p.token.at)
-		}
-		if more, err := p.skip(keyword); err != nil || !more {
-			return at, terms, err
-		}
-	}
-}
-
-// first returns the first of terms, nil of none.
-func first(terms []Expr) Expr {
-	if len(terms) == 0 {
-		return nil
-	}
-	return terms[0]
-}
-
-// negation := NOT negation | comparison
-func (p *parser) negation() (Expr, error) {
-	at := Pos(p.token.at)
-	if not, err := p.skip("NOT"); err != nil {
-		return nil, err
-	} else if !not {
-		return p.comparison()
-	}
-	if err := p.deeper(); err != nil {
-		return nil, err
-	}
-	defer func() { p.depth-- }()
-	x, err := p.negation()
-	if err != nil {
-		return nil, err
-	}
-	return &Not{Pos: at, X: x}, nil
-}
-
-// comparison := sum [operator sum | [NOT] IN array | NIN array]
-func (p *parser) comparison() (Expr, error) {
-	left, err := p.sum()
-	if err != nil {
-		return nil, err
-	}
-	at := Pos(p.token.at)
-	if p.token.keyword("NOT") || p.token.keyword("IN") || p.token.keyword("NIN") {
-		return p.membership(left)
-	}
-	op := Op(p.token.text)
-	if p.token.kind != tokenSymbol || !op.comparison() {
-		return left, nil
-	}
-	if err := p.advance(); err != nil {
-		return nil, err
-	}
-	right, err := p.sum()
-	if err != nil {
-		return nil, err
-	}
-	if p.token.kind == tokenSymbol && Op(p.token.text).comparison() {
-		return nil, invalid(p.lexer.text, p.token.at, "a comparison cannot follow a comparison; join them with AND, or set parentheses.")
-	}
-	return &Binary{Pos: at, Op: op, Left: left, Right: right}, nil
-}
-
-// membership := ([NOT] IN | NIN) array
-func (p *parser) membership(x Expr) (Expr, error) {
-	in := &In{Pos: Pos(p.token.at), X: x}
-	negated, err := p.skip("NOT")
-	if err != nil {
-		return nil, err
-	}
-	in.Negated = negated
-	if nin, err := p.skip("NIN"); err != nil {
-		return nil, err
-	} else if nin && negated {
-		return nil, invalid(p.lexer.text, in.At(), "NOT NIN is a double negation; write IN.")
-	} else if nin {
-		in.Negated = true
-	} else if err := p.expect("IN", "IN after NOT"); err != nil {
-		return nil, err
-	}
-	if p.token.is("(") {
-		return nil, invalid(p.lexer.text, p.token.at, "the values of IN stand in square brackets: IN ['a', 'b'].")
-	}
-	if !p.token.is("[") {
-		return nil, p.unexpected("an array of constants, such as ['a', 'b']")
-	}
-	in.Items, err = p.array()
-	return in, err
-}
-
-// sum := product (('+' | '-') product)*
-func (p *parser) sum() (Expr, error) { return p.arithmetic(p.product, Add, Subtract) }
-
-// product := negative (('*' | '/' | '%') negative)*
-func (p *parser) product() (Expr, error) { return p.arithmetic(p.negative, Multiply, Divide, Modulo) }
-
-// arithmetic := operand (op operand)*, the operators binding to the left.
-func (p *parser) arithmetic(operand func() (Expr, error), ops ...Op) (Expr, error) {
-	defer func(depth int) { p.depth = depth }(p.depth)
-	left, err := operand()
-	if err != nil {
-		return nil, err
-	}
-	for {
-		op, found := p.operator(ops)
-		if !found {
-			return left, nil
-		}
-		// The tree grows to the left with every operator, and every walk over it
-		// recurses: count it.
-		if err := p.deeper(); err != nil {
-			return nil, err
-		}
-		at := Pos(p.token.at)
-		if err := p.advance(); err != nil {
-			return nil, err
-		}
-		right, err := operand()
-		if err != nil {
-			return nil, err
-		}
-		left = &Binary{Pos: at, Op: op, Left: left, Right: right}
-	}
-}
-
-// operator returns which of ops stands here.
-func (p *parser) operator(ops []Op) (Op, bool) {
-	for _, op := range ops {
-		if p.token.is(string(op)) {
-			return op, true
-		}
-	}
-	return "", false
-}
-
-// negative := '-' negative | primary. The minus of a number is part of it.
-func (p *parser) negative() (Expr, error) {
-	at := Pos(p.token.at)
-	if minus, err := p.skip("-"); err != nil {
-		return nil, err
-	} else if !minus {
-		return p.primary()
-	}
-	if err := p.deeper(); err != nil {
-		return nil, err
-	}
-	defer func() { p.depth-- }()
-	x, err := p.negative()
-	if err != nil {
-		return nil, err
-	}
-	if c, ok := x.(*Constant); ok && c.Kind == Number {
-		return &Constant{Pos: at, Kind: Number, Number: -c.Number}, nil
-	}
-	return &Negative{Pos: at, X: x}, nil
-}
-
-// primary := '(' expression ')' | array | constant | call | path
-func (p *parser) primary() (Expr, error) {
-	switch {
-	case p.token.is("("):
-		return p.parenthesis()
-	case p.token.is("["):
-		return p.array()
-	case p.constantHere():
-		return p.constant()
-	case p.token.kind == tokenWord, p.token.kind == tokenEscaped:
-		name := p.token
-		path, err := p.path()
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case p.token.is("(") && len(path.Segments) == 1 && name.kind == tokenWord:
-			return p.call(name)
-		case p.token.is("["):
-			return nil, invalid(p.lexer.text, p.token.at, "a member is named with a point and, where its name needs it, [[ ]]: tags.[[my-name]].")
-		case p.token.kind == tokenEscaped:
-			return nil, invalid(p.lexer.text, p.token.at, "there must be a point before [[.")
-		}
-		return path, nil
-	}
-	return nil, p.unexpected("a path, a constant, a function or a parenthesis")
-}
-
-// parenthesis := '(' expression ')'
-func (p *parser) parenthesis() (Expr, error) {
-	if err := p.advance(); err != nil {
-		return nil, err
-	}
-	e, err := p.expression()
-	if err != nil {
-		return nil, err
-	}
-	return e, p.expect(")", "an operator or a closing parenthesis")
-}
-
-// array := '[' [constant (',' constant)*] ']'
-func (p *parser) array() (*Array, error) {
-	a := &Array{Pos: Pos(p.token.at)}
-	if err := p.advance(); err != nil {
-		return nil, err
-	}
-	if empty, err := p.skip("]"); err != nil || empty {
-		return a, err
-	}
-	for {
-		c, err := p.element()
-		if err != nil {
-			return nil, err
-		}
-		a.Items = append(a.Items, c)
-		if more, err := p.skip(","); err != nil {
-			return nil, err
-		} else if !more {
-			return a, p.expect("]", "a comma or a closing bracket")
-		}
-	}
-}
-
-// element := ['-'] constant
-func (p *parser) element() (*Constant, error) {
-	at := Pos(p.token.at)
-	minus, err := p.skip("-")
-	if err != nil {
-		return nil, err
-	}
-	if !p.constantHere() || minus && p.token.kind != tokenNumber {
-		return nil, p.unexpected("a constant")
-	}
-	c, err := p.constant()
-	if err != nil {
-		return nil, err
-	}
-	if minus {
-		c.Pos, c.Number = at, -c.Number
-	}
-	return c, nil
-}
-
-// constantHere reports whether the token is a constant.
-func (p *parser) constantHere() bool {
-	switch p.token.kind {
-	case tokenNumber, tokenString:
-		return true
-	case tokenKeyword:
-		switch p.token.text {
-		case "TRUE", "FALSE", "NULL", "UNDEFINED":
-			return true
-		}
-		return false
-	case tokenEnd, tokenWord, tokenEscaped, tokenSymbol:
-		return false
-	}
-	return false
-}
-
-// constant := number | string | true | false | null | undefined
-func (p *parser) constant() (*Constant, error) {
-	t := p.token
-	c := &Constant{Pos: Pos(t.at)}
-	switch {
-	case t.kind == tokenNumber:
-		c.Kind, c.Number = Number, t.number
-	case t.kind == tokenString:
-		c.Kind, c.Text = String, t.text
-	case t.text == "TRUE", t.text == "FALSE":
-		c.Kind, c.Bool = Bool, t.text == "TRUE"
-	case t.text == "NULL":
-		c.Kind = Null
-	}
-	return c, p.advance()
-}
-
-// call := name '(' [list] ')', with the name already read
-func (p *parser) call(name token) (Expr, error) {
-	c := &Call{Pos: Pos(name.at), Name: upperASCII(name.text)}
-	if err := p.advance(); err != nil {
-		return nil, err
-	}
-	if empty, err := p.skip(")"); err != nil || empty {
-		return c, err
-	}
-	if p.token.is("*") {
-		return nil, invalid(p.lexer.text, p.token.at, "COUNT takes no argument: write COUNT().")
-	}
-	var err error
-	if c.Args, err = p.list(); err != nil {
-		return nil, err
-	}
-	return c, p.expect(")", "a comma, an operator or a closing parenthesis")
-}
-
-// path := segment ('.' segment)*
-func (p *parser) path() (*Path, error) {
-	path := &Path{Pos: Pos(p.token.at)}
-	for {
-		s, err := p.segment("a name after the point")
-		if err != nil {
-			return nil, err
-		}
-		path.Segments = append(path.Segments, s)
-		if more, err := p.skip("."); err != nil || !more {
-			return path, err
-		}
-	}
-}
-
-// segment := word | '[[' text ']]'. Where no keyword can stand, after a point
-// or AS, reserved words are plain names.
-func (p *parser) segment(wanted string) (string, error) {
-	t := p.token
-	switch t.kind {
-	case tokenWord, tokenEscaped:
-		return t.text, p.advance()
-	case tokenKeyword:
-		return t.raw, p.advance()
-	case tokenNumber:
-		return "", invalid(p.lexer.text, t.at, "a name that begins with a digit is written [[%s]].", clip(t.raw))
-	case tokenEnd, tokenString, tokenSymbol:
-	}
-	return "", p.unexpected(wanted)
-}
-
 // unexpected returns the error for a token that the grammar does not allow here.
 func (p *parser) unexpected(wanted string) error {
 	t := p.token
@@ -566,14 +305,19 @@ func (p *parser) unexpected(wanted string) error {
 
 // hints say what to do in place of things that other dialects of SQL have.
 var hints = map[string]string{
-	"LIKE":    "There is no LIKE; STARTSWITH, ENDSWITH and CONTAINS compare parts of strings.",
-	"BETWEEN": "There is no BETWEEN; write two comparisons joined by AND.",
-	"IS":      "There is no IS; IS_DEFINED(path) tells whether a twin has a member.",
-	"JOIN":    "A query reads one collection.",
-	"HAVING":  "There is no HAVING.",
-	"LIMIT":   "There is no LIMIT; write SELECT TOP n.",
-	"OFFSET":  "There is no OFFSET; results come in pages.",
-	"UNION":   "A query reads one collection.",
-	"AS":      "A collection has no alias.",
-	"ORDER":   "A reserved word that is the name of a member is written in [[ ]].",
+	"BETWEEN":  "There is no BETWEEN; write two comparisons joined by AND.",
+	"IS":       "There is no IS; IS_DEFINED(path) tells whether a twin has a member.",
+	"ILIKE":    "There is no ILIKE; write LOWER(path) LIKE 'pattern'.",
+	"HAVING":   "There is no HAVING; order the groups by the aggregate and take the TOP ones.",
+	"LIMIT":    "There is no LIMIT; write SELECT TOP n.",
+	"OFFSET":   "There is no OFFSET; results come in pages.",
+	"UNION":    "A query reads one collection, or devices JOIN devices.modules.",
+	"INNER":    "Write FROM devices JOIN devices.modules.",
+	"LEFT":     "Write FROM devices JOIN devices.modules; a device without modules is not in it.",
+	"ON":       "A module is joined with its device; there is nothing to say after ON.",
+	"DISTINCT": "There is no DISTINCT; GROUP BY gives each value once.",
+	"AS":       "A collection has no alias.",
+	"GROUP":    "GROUP BY stands before ORDER BY. A reserved word that is the name of a member is written in [[ ]].",
+	"WHERE":    "WHERE stands before GROUP BY and ORDER BY.",
+	"ORDER":    "A reserved word that is the name of a member is written in [[ ]].",
 }

@@ -11,6 +11,9 @@ import (
 // the same tree.
 func (s *Statement) String() string {
 	p := &printer{}
+	if s.Explain {
+		p.text("EXPLAIN ")
+	}
 	p.text("SELECT ")
 	if s.Top > 0 {
 		p.text("TOP ", strconv.Itoa(s.Top), " ")
@@ -30,6 +33,10 @@ func (s *Statement) String() string {
 	}
 	p.text(" FROM ")
 	p.expr(s.From, 0)
+	if s.Join != nil {
+		p.text(" JOIN ")
+		p.expr(s.Join, 0)
+	}
 	if s.Where != nil {
 		p.text(" WHERE ")
 		p.expr(s.Where, 0)
@@ -37,6 +44,17 @@ func (s *Statement) String() string {
 	if s.GroupBy != nil {
 		p.text(" GROUP BY ")
 		p.list(s.GroupBy)
+	}
+	for i, o := range s.OrderBy {
+		if i == 0 {
+			p.text(" ORDER BY ")
+		} else {
+			p.text(", ")
+		}
+		p.expr(o.Expr, 0)
+		if o.Descending {
+			p.text(" DESC")
+		}
 	}
 	return p.out.String()
 }
@@ -62,7 +80,7 @@ func binding(e Expr) int {
 		return bindAnd
 	case *Not:
 		return bindNot
-	case *In:
+	case *In, *Like:
 		return bindComparison
 	case *Binary:
 		switch e.Op {
@@ -80,7 +98,18 @@ func binding(e Expr) int {
 }
 
 // printer writes a tree as text.
-type printer struct{ out strings.Builder }
+type printer struct {
+	out strings.Builder
+	// canonical, if set, gives the segments to write for a path.
+	canonical func(*Path) []string
+}
+
+func (p *printer) segments(e *Path) []string {
+	if p.canonical != nil {
+		return p.canonical(e)
+	}
+	return e.Segments
+}
 
 func (p *printer) text(parts ...string) {
 	for _, s := range parts {
@@ -109,6 +138,13 @@ func (p *printer) expr(e Expr, least int) {
 		}
 		p.text(" IN ")
 		p.expr(e.Items, bindPrimary)
+	case *Like:
+		p.expr(e.X, bindSum)
+		if e.Negated {
+			p.text(" NOT")
+		}
+		p.text(" LIKE ")
+		p.quoted(e.Pattern)
 	case *Binary:
 		// Arithmetic binds to the left and comparisons not at all, so the right
 		// side must bind stronger, and of a comparison the left side, too.
@@ -127,7 +163,7 @@ func (p *printer) expr(e Expr, least int) {
 		p.list(e.Args)
 		p.text(")")
 	case *Path:
-		for i, s := range e.Segments {
+		for i, s := range p.segments(e) {
 			if i > 0 {
 				p.text(".")
 			}

@@ -7,54 +7,129 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/state"
 )
 
-// Row is one twin as a query sees it.
+// Row is one twin as a query sees it, or a module's with its device's.
 type Row interface {
 	Fields
-	// ID returns the identity whose twin it is.
+	// ID returns the identity whose twin it is; of a pair the module's.
 	ID() tvilling.Identity
-	// AppendJSON appends the whole twin as one JSON object.
+	// AppendJSON appends the whole row as one JSON object.
 	AppendJSON(dst []byte) []byte
+	// Err returns what kept a member of the row from being read since the row
+	// was set; the member was undefined then.
+	Err() error
 }
 
 // Query is a query that was read and checked. It is immutable and safe for
 // concurrent use.
 type Query struct {
-	kind    state.Kind
-	top     int
-	columns []column // none: whole twins
-	count   []byte   // the member name of COUNT(), nil without
-	where   Condition
-	members []*Member
-	equals  map[string]string
-	digest  digest
+	collection Collection
+	explain    bool
+	top        int
+	star       bool
+	columns    []column
+	where      Condition
+	order      []Sort
+	members    []*Member
+	equals     map[string]string
+	digest     digest
+
+	// Of a query that shows groups:
+	grouped    bool
+	keys       []Operand
+	aggregates []Aggregate
+	groupOrder []slotOrder
+}
+
+// column is a selected expression, or in a group one of its keys and aggregates,
+// counted through; with its name, as `"name":`.
+type column struct {
+	label   []byte
+	operand Operand
+	slot    int
 }
 
 // Compile reads and checks the text of a query. An error is of code
-// InvalidArgument when the text is not of the language and Unsupported when
-// this version does not evaluate it; its message names the construct, its line
-// and column, and what there is instead.
+// InvalidArgument; its message names the place by line and column, what was
+// expected there and what to write instead.
 func Compile(text string) (*Query, error) {
 	s, err := Parse(text)
 	if err != nil {
 		return nil, err
 	}
+	q, err := (&checker{text: text}).statement(s)
+	if err != nil {
+		return nil, err
+	}
+	q.digest = digestOf(text)
+	return q, nil
+}
+
+// CompileCondition reads and checks a condition as it stands behind WHERE, such
+// as the target condition of a configuration, and returns the query for the
+// whole twins it is true of; [Query.Where] is the condition alone. The text may
+// begin with FROM and WHERE, as target conditions for modules do: then it must
+// be about kind, which is [Devices] or [Modules]. Errors are those of [Compile].
+func CompileCondition(text string, of Collection) (*Query, error) {
+	p, err := newParser(text)
+	if err != nil {
+		return nil, err
+	}
+	s, err := p.condition()
+	if err != nil {
+		return nil, err
+	}
 	c := &checker{text: text}
+	if s.From == nil {
+		s.From = &Path{Segments: []string{"devices"}}
+		if of == Modules {
+			s.From.Segments = append(s.From.Segments, "modules")
+		}
+	}
 	q, err := c.statement(s)
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256([]byte(text))
-	copy(q.digest[:], sum[:])
-	q.members = c.members
+	if q.collection != of {
+		return nil, invalid(text, s.From.At(), "the condition is one of %s, not of %s.", of, q.collection)
+	}
+	q.digest = digestOf("FROM " + of.String() + " WHERE " + text)
 	return q, nil
 }
 
-// Kind returns which identities the query is about: [state.Devices] or
-// [state.Modules].
-func (q *Query) Kind() state.Kind { return q.kind }
+func digestOf(text string) (d digest) {
+	sum := sha256.Sum256([]byte(text))
+	copy(d[:], sum[:])
+	return d
+}
 
-// Star reports whether the result is whole twins (SELECT *).
-func (q *Query) Star() bool { return q.columns == nil && q.count == nil }
+// Collection returns what the query reads.
+func (q *Query) Collection() Collection { return q.collection }
+
+// Kind returns which identities the rows have: [state.Devices] or
+// [state.Modules].
+func (q *Query) Kind() state.Kind { return q.collection.kind() }
+
+// Explain reports whether the query asks how it would be answered.
+func (q *Query) Explain() bool { return q.explain }
+
+// Star reports whether the result is whole rows (SELECT *).
+func (q *Query) Star() bool { return q.star }
+
+// Top returns the largest number of rows in the whole result, 0 for any.
+func (q *Query) Top() int { return q.top }
+
+// Order returns the terms of ORDER BY of a query that shows rows, nil without.
+// The order of groups is the business of [Groups].
+func (q *Query) Order() []Sort { return q.order }
+
+// Grouped reports whether the result is groups, or one row of aggregates.
+func (q *Query) Grouped() bool { return q.grouped }
+
+// Keys returns the terms of GROUP BY.
+func (q *Query) Keys() []Operand { return q.keys }
+
+// Aggregates returns the different aggregates of the query.
+func (q *Query) Aggregates() []Aggregate { return q.aggregates }
 
 // EqualityOn tells whether the query can only find rows whose root member
 // field (deviceId, moduleId, …) is one string, and which. A caller may then
@@ -64,7 +139,8 @@ func (q *Query) EqualityOn(field string) (string, bool) {
 	return value, ok
 }
 
-// Match reports whether the query finds row. It takes no memory.
+// Match reports whether the query finds row. It takes no memory, unless a
+// function makes a text.
 func (q *Query) Match(row Fields) bool { return q.where == nil || q.where.Test(row) == Yes }
 
 // Where returns the condition, nil if there is none.
@@ -74,15 +150,15 @@ func (q *Query) Where() Condition { return q.where }
 func (q *Query) Members() []*Member { return q.members }
 
 // Project appends what the query shows of row, one JSON object, to dst.
-// Columns that the row lacks are left out.
+// Columns that the row lacks are left out. It is not for groups.
 func (q *Query) Project(dst []byte, row Row) []byte {
-	if q.columns == nil {
+	if q.star {
 		return row.AppendJSON(dst)
 	}
 	dst = append(dst, '{')
 	start := len(dst)
 	for _, c := range q.columns {
-		v := row.Member(c.member)
+		v := c.operand.Value(row)
 		if v.kind == Undefined {
 			continue
 		}
@@ -93,10 +169,4 @@ func (q *Query) Project(dst []byte, row Row) []byte {
 		dst = v.AppendJSON(dst)
 	}
 	return append(dst, '}')
-}
-
-// column is a selected path with its name, as `"name":`.
-type column struct {
-	label  []byte
-	member *Member
 }

@@ -9,20 +9,61 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 )
 
+// Records gives what a twin's members need beside the twin itself.
+type Records interface {
+	// Identity returns the record of an identity.
+	Identity(id tvilling.Identity) (*state.Identity, error)
+	// Session returns whether it is connected, and its last activity, which is
+	// zero for an identity that never connected.
+	Session(id tvilling.Identity) (connected bool, lastActivity time.Time, err error)
+}
+
 // Twin gives the members of a twin document as the service shows them (wire
 // §2.1). It is all of a [Row] but AppendJSON: how a whole twin is written is
 // the business of who embeds it.
 type Twin struct {
+	Twin *state.Twin
+	// From, if set, is asked for Identity, and for Connected and LastActivity,
+	// when the first member needs them. Without it they are given.
+	From     Records
 	Identity *state.Identity
-	Twin     *state.Twin
 	// Connected and LastActivity are as of now; LastActivity is zero for an
 	// identity that never connected.
 	Connected    bool
 	LastActivity time.Time
+
+	asked bool // From, for the session
+	err   error
 }
 
 // ID returns the identity whose twin t is.
 func (t *Twin) ID() tvilling.Identity { return t.Twin.ID }
+
+// Err returns what kept a member from being read.
+func (t *Twin) Err() error { return t.err }
+
+// LoadIdentity returns the identity's record, and asks for it if it is not
+// there; nil if it cannot be read, which Err then tells.
+func (t *Twin) LoadIdentity() *state.Identity {
+	if t.Identity == nil && t.err == nil {
+		identity, err := t.From.Identity(t.Twin.ID)
+		t.Identity, t.err = identity, err
+	}
+	return t.Identity
+}
+
+// LoadSession returns the state of the connection, and asks for it if it is not
+// there.
+func (t *Twin) LoadSession() (connected bool, lastActivity time.Time) {
+	if t.From != nil && !t.asked {
+		var err error
+		if t.Connected, t.LastActivity, err = t.From.Session(t.Twin.ID); err != nil && t.err == nil {
+			t.err = err
+		}
+		t.asked = true
+	}
+	return t.Connected, t.LastActivity
+}
 
 // Member returns the member that m names.
 func (t *Twin) Member(m *Member) Value { return t.Field(m.Segments) }
@@ -74,43 +115,55 @@ func (t *Twin) root(name string) Value {
 		return StringValue(string(t.Twin.ID.Device))
 	case "moduleId":
 		return optional(string(t.Twin.ID.Module))
-	case "status":
-		if t.Identity.Disabled {
-			return StringValue("disabled")
-		}
-		return StringValue("enabled")
-	case "statusReason":
-		return optional(t.Identity.StatusReason)
-	case "statusUpdateTime":
-		return TimeValue(t.Identity.StatusUpdated)
 	case "connectionState":
-		if t.Connected {
+		if connected, _ := t.LoadSession(); connected {
 			return StringValue("Connected")
 		}
 		return StringValue("Disconnected")
 	case "lastActivityTime":
-		return TimeValue(t.LastActivity)
+		_, last := t.LoadSession()
+		return TimeValue(last)
 	case "cloudToDeviceMessageCount":
 		return NumberValue(0)
-	case "authenticationType":
-		return StringValue(string(t.Identity.Auth.Type))
 	case "etag":
 		return StringValue(string(t.Twin.ETag()))
-	case "deviceEtag":
-		return StringValue(string(t.Identity.ETag()))
 	case "modelId":
 		return StringValue(t.Twin.ModelID)
 	case "version":
 		return NumberValue(float64(t.Twin.Version))
+	case "status", "statusReason", "statusUpdateTime", "authenticationType", "deviceEtag", "deviceScope", "parentScopes":
+		if identity := t.LoadIdentity(); identity != nil {
+			return t.identity(identity, name)
+		}
+	}
+	return Value{}
+}
+
+// identity returns a member that comes from the identity's record.
+func (t *Twin) identity(identity *state.Identity, name string) Value {
+	switch name {
+	case "status":
+		if identity.Disabled {
+			return StringValue("disabled")
+		}
+		return StringValue("enabled")
+	case "statusReason":
+		return optional(identity.StatusReason)
+	case "statusUpdateTime":
+		return TimeValue(identity.StatusUpdated)
+	case "authenticationType":
+		return StringValue(string(identity.Auth.Type))
+	case "deviceEtag":
+		return StringValue(string(identity.ETag()))
 	}
 	if t.Twin.ID.IsModule() {
 		return Value{}
 	}
 	switch name {
 	case "deviceScope":
-		return optional(t.Identity.DeviceScope)
+		return optional(identity.DeviceScope)
 	case "parentScopes":
-		if len(t.Identity.ParentScopes) > 0 {
+		if len(identity.ParentScopes) > 0 {
 			return ListValue((*scopes)(t))
 		}
 	}
@@ -127,24 +180,30 @@ func optional(s string) Value {
 
 // capabilities is a member of devices only.
 func (t *Twin) capabilities(path []string) Value {
+	if t.Twin.ID.IsModule() {
+		return Value{}
+	}
+	identity := t.LoadIdentity()
 	switch {
-	case t.Twin.ID.IsModule():
+	case identity == nil:
 	case len(path) == 0:
 		return ObjectValue((*capabilities)(t))
 	case len(path) == 1 && path[0] == "iotEdge":
-		return BoolValue(t.Identity.Edge)
+		return BoolValue(identity.Edge)
 	}
 	return Value{}
 }
 
 func (t *Twin) thumbprint(path []string) Value {
+	identity := t.LoadIdentity()
 	switch {
+	case identity == nil:
 	case len(path) == 0:
 		return ObjectValue((*thumbprints)(t))
 	case len(path) == 1 && path[0] == "primaryThumbprint":
-		return nullable(t.Identity.Auth.PrimaryThumbprint)
+		return nullable(identity.Auth.PrimaryThumbprint)
 	case len(path) == 1 && path[0] == "secondaryThumbprint":
-		return nullable(t.Identity.Auth.SecondaryThumbprint)
+		return nullable(identity.Auth.SecondaryThumbprint)
 	}
 	return Value{}
 }

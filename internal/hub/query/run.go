@@ -3,7 +3,6 @@ package query
 import (
 	"context"
 	"iter"
-	"strconv"
 
 	"github.com/tvilling/tvilling"
 )
@@ -11,6 +10,14 @@ import (
 // MaxPage is the largest number of rows on a page; larger wishes are cut to it
 // (wire §7.1).
 const MaxPage = 100
+
+// pageSize returns the number of rows for a wish.
+func pageSize(wish int) int {
+	if wish <= 0 || wish > MaxPage {
+		return MaxPage
+	}
+	return wish
+}
 
 // Rows yields the twins of a query's kind in ascending order of their
 // identities, those after a given one. It may leave out twins that the query
@@ -30,8 +37,8 @@ type Options struct {
 	// Enough, if set, is asked after each row, with the number of rows looked at
 	// so far, whether to end the page there, though it holds fewer than Size
 	// rows or none; the next page then goes on behind that row. It bounds the
-	// time that a page takes. COUNT() has one row and looks at all of them; what
-	// bounds it is the context.
+	// time that a page takes. Groups and an order need all rows: what bounds
+	// their time is the context.
 	Enough func(scanned int) bool
 	// Damaged, if set, is told of each row that is left out because its stored
 	// bytes are damaged (code Corrupt). Without it such a row ends the query.
@@ -52,92 +59,161 @@ type Page struct {
 // cancelEvery is how many rows pass between two looks at the context.
 const cancelEvery = 64
 
-// Run returns one page of the result of q. It holds no more than the page in
-// memory and stops when ctx is done. An error is of code InvalidArgument if the
-// continuation is malformed or of another query.
+// Run returns one page of the result of q. It holds no more than the page, or
+// the groups, in memory and stops when ctx is done. Jobs have no rows yet. An
+// error is of code InvalidArgument if the continuation is malformed or of
+// another query, and of code TooLarge if there are too many groups.
 func (q *Query) Run(ctx context.Context, rows Rows, o Options) (*Page, error) {
-	at, err := q.decode(o.Continuation)
+	at, err := q.Position(o.Continuation)
 	if err != nil {
 		return nil, err
 	}
-	if o.Size <= 0 || o.Size > MaxPage {
-		o.Size = MaxPage
-	}
 	r := &run{query: q, options: o, at: at, page: &Page{Body: []byte{'['}}}
-	for row, err := range rows(at.after) {
-		if r.page.Scanned++; r.page.Scanned%cancelEvery == 1 && ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if err != nil {
-			if o.Damaged == nil || tvilling.CodeOf(err) != tvilling.Corrupt {
-				return nil, err
-			}
-			o.Damaged(err)
-			continue
-		}
-		if r.full(row) {
-			return r.done(), nil
-		}
-		if o.Enough != nil && q.count == nil && o.Enough(r.page.Scanned) {
-			r.page.Next = q.encode(r.at)
-			return r.done(), nil
-		}
+	switch {
+	case q.collection == Jobs:
+		return r.done(), nil
+	case q.grouped:
+		return r.groups(ctx, rows)
+	case q.order != nil:
+		return r.sorted(ctx, rows)
 	}
-	// An iterator that ended because ctx is done has not seen all rows.
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	return r.done(), nil
+	return r.plain(ctx, rows)
 }
 
 // run is the making of one page.
 type run struct {
 	query   *Query
 	options Options
-	at      position
+	at      Position
 	page    *Page
-	counted int64
+}
+
+// each gives the rows after an identity to see until that wants no more.
+func (r *run) each(ctx context.Context, rows Rows, after tvilling.Identity, see func(row Row, matches bool) (stop bool, err error)) error {
+	for row, err := range rows(after) {
+		if r.page.Scanned++; r.page.Scanned%cancelEvery == 1 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		matches := false
+		if err == nil {
+			matches = r.query.Match(row)
+			err = row.Err()
+		}
+		if err != nil {
+			if err := r.damaged(err); err != nil {
+				return err
+			}
+			continue
+		}
+		if stop, err := see(row, matches); err != nil || stop {
+			return err
+		}
+	}
+	// An iterator that ended because ctx is done has not seen all rows.
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// damaged tells of a row that cannot be read; an error ends the query.
+func (r *run) damaged(err error) error {
+	if r.options.Damaged == nil || tvilling.CodeOf(err) != tvilling.Corrupt {
+		return err
+	}
+	r.options.Damaged(err)
+	return nil
+}
+
+// groups makes a page of groups, all of which need all rows.
+func (r *run) groups(ctx context.Context, rows Rows) (*Page, error) {
+	g := r.query.NewGroups()
+	err := r.each(ctx, rows, tvilling.Identity{}, func(row Row, matches bool) (bool, error) {
+		if !matches {
+			return false, nil
+		}
+		if err := g.Add(row); err != nil {
+			return false, err
+		}
+		return false, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.counted(g.Page(r.options.Size, r.options.Continuation))
+}
+
+// sorted makes a page of the rows that are first in the order of the query.
+func (r *run) sorted(ctx context.Context, rows Rows) (*Page, error) {
+	s, err := r.query.NewSorted(r.options.Size, r.options.Continuation)
+	if err != nil {
+		return nil, err
+	}
+	err = r.each(ctx, rows, tvilling.Identity{}, func(row Row, matches bool) (bool, error) {
+		if matches {
+			s.Add(row)
+		}
+		return false, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.counted(s.Page(), nil)
+}
+
+// counted adds to a page how many rows were looked at.
+func (r *run) counted(p *Page, err error) (*Page, error) {
+	if err != nil {
+		return nil, err
+	}
+	p.Scanned = r.page.Scanned
+	return p, nil
+}
+
+// plain makes a page of rows as they come.
+func (r *run) plain(ctx context.Context, rows Rows) (*Page, error) {
+	err := r.each(ctx, rows, r.at.After, func(row Row, matches bool) (bool, error) {
+		if r.full(row, matches) {
+			return true, nil
+		}
+		if r.options.Enough == nil || !r.options.Enough(r.page.Scanned) {
+			return false, nil
+		}
+		r.page.Next = r.query.encode(r.at)
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.done(), nil
 }
 
 // full looks at row and reports whether the page is complete without it. A page
 // is complete only once there is a row for the next one, so that the last page
 // has no continuation; or when TOP is reached.
-func (r *run) full(row Row) bool {
-	q := r.query
-	matches := q.Match(row)
-	switch {
-	case q.count != nil:
-		if matches {
-			r.counted++
-		}
-		return false
-	case matches && r.page.Count == r.options.Size:
-		r.page.Next = q.encode(r.at)
+func (r *run) full(row Row, matches bool) bool {
+	if matches && r.page.Count == pageSize(r.options.Size) {
+		r.page.Next = r.query.encode(r.at)
 		return true
 	}
-	r.at.after = row.ID()
+	r.at.After = row.ID()
 	if !matches {
 		return false
 	}
 	if r.page.Count > 0 {
 		r.page.Body = append(r.page.Body, ',')
 	}
-	r.page.Body = q.Project(r.page.Body, row)
+	r.page.Body = r.query.Project(r.page.Body, row)
 	r.page.Count++
-	if q.top == 0 {
+	if r.query.top == 0 {
 		return false
 	}
-	r.at.left--
-	return r.at.left == 0
+	r.at.Left--
+	return r.at.Left == 0
 }
 
 // done closes the page.
 func (r *run) done() *Page {
-	if r.query.count != nil {
-		r.page.Body = append(append(r.page.Body, '{'), r.query.count...)
-		r.page.Body = append(strconv.AppendInt(r.page.Body, r.counted, 10), '}')
-		r.page.Count = 1
-	}
 	r.page.Body = append(r.page.Body, ']')
 	return r.page
 }

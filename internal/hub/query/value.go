@@ -102,6 +102,28 @@ func DocumentValue(v doc.Value) Value {
 	return Value{}
 }
 
+// rawJSON is the text of an object or an array.
+type rawJSON []byte
+
+// AppendJSON appends the text.
+func (r rawJSON) AppendJSON(dst []byte) []byte { return append(dst, r...) }
+
+// Keep returns v as a value that stays good when its row changes. A number
+// shows as the value that it is, not as it was written; of an object or array
+// nothing but its JSON remains.
+func (v Value) Keep() Value {
+	switch v.kind {
+	case Number:
+		return NumberValue(v.Number())
+	case String:
+		return StringValue(string(v.AppendText(nil)))
+	case Object, List:
+		return Value{kind: v.kind, in: rawJSON(v.AppendJSON(nil))}
+	case Undefined, Null, Bool, Time:
+	}
+	return v
+}
+
 // Kind returns what v is.
 func (v Value) Kind() Kind { return v.kind }
 
