@@ -118,7 +118,7 @@ directory (--data, ./tvilling-data if not given), or by a connection string.
 		cmd.GroupID = "hub"
 		root.AddCommand(cmd)
 	}
-	for _, cmd := range []*cobra.Command{newDeviceCommand(), newModuleCommand(), newTwinCommand(), newQueryCommand(), newEventsCommand(), newSimulateCommand()} {
+	for _, cmd := range []*cobra.Command{newDeviceCommand(), newModuleCommand(), newTwinCommand(), newQueryCommand(), newConfigCommand(), newEventsCommand(), newSimulateCommand()} {
 		cmd.GroupID = "fleet"
 		root.AddCommand(cmd)
 	}

@@ -16,7 +16,7 @@ func Table() *Rules {
 		Bans:     bans(),
 		StdOnly:  []string{".", "internal/gateway/mqtt/packet", "internal/hub/...", "internal/security/...", "internal/durable"},
 		Isolated: isolated(),
-		Support:  []string{"internal/app/apptest", "internal/hub/hubtest", "internal/store/storetest", "internal/store/ledgertest", "internal/store/segment/faultfs"},
+		Support:  []string{"internal/app/apptest", "internal/hub/hubtest", "internal/hub/query/querytest", "internal/store/storetest", "internal/store/ledgertest", "internal/store/segment/faultfs"},
 	}
 }
 
@@ -84,7 +84,7 @@ func adapterEdges() []Edge {
 		{From: "internal/gateway/mqtt", To: []string{"internal/gateway/mqtt/packet"}, Why: "the gateway's wire"},
 		{From: "internal/gateway/mqtt", To: []string{"internal/hub/auth", "internal/hub/session", "internal/hub/state"}, Why: "the gateway turns packets into calls of the core"},
 		{From: "internal/api/rest", To: []string{"internal/hub/auth"}, Why: "who asks is proven before anything is answered"},
-		{From: "internal/api/hubapi", To: []string{"internal/hub/auth", "internal/hub/message", "internal/hub/policy", "internal/hub/query", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/onboard"}, Why: "the REST API turns requests into calls of the core"},
+		{From: "internal/api/hubapi", To: []string{"internal/hub/auth", "internal/hub/configuration", "internal/hub/message", "internal/hub/policy", "internal/hub/query", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/onboard"}, Why: "the REST API turns requests into calls of the core"},
 		{From: "internal/api/hubapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
 		{From: "internal/api/agentapi", To: []string{"internal/api/rest", "packaging"}, Why: "the agent is given out over REST, with the files of its package"},
 		{From: "internal/api/securityapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},

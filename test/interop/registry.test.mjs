@@ -195,7 +195,6 @@ test('what the hub does not offer yet is refused by name', async () => {
   const jobs = iothub.JobClient.fromConnectionString(hub.owner);
   const attempts = {
     bulk: () => registry.addDevices([{ deviceId: 'bulk-1' }]),
-    configurations: () => registry.getConfigurations(),
     jobs: () => jobs.getJob('none'),
   };
   for (const [what, attempt] of Object.entries(attempts)) {

@@ -24,6 +24,12 @@ const (
 	// only SecurityWrite writes it.
 	twinRead
 	twinWrite
+	// configurationRead, configurationWrite and configurationPlan let in whoever
+	// may read, write or try some configurations; which ones depends on the twins
+	// that they can reach, and is asked of each.
+	configurationRead
+	configurationWrite
+	configurationPlan
 	// changesRead and messagesRead depend on what is asked for.
 	changesRead
 	messagesRead
@@ -56,6 +62,12 @@ func (h *Handler) allow(c *rest.Call, n need) error {
 		return c.Must(auth.ServiceConnect)
 	case twinWrite:
 		return h.allowTwinWrite(c)
+	case configurationRead:
+		return c.Must(auth.RegistryRead, auth.ServiceConnect, auth.SecurityRead, auth.SecurityWrite)
+	case configurationWrite:
+		return c.Must(auth.RegistryWrite, auth.ServiceConnect, auth.SecurityWrite)
+	case configurationPlan:
+		return c.Must(auth.ServiceConnect, auth.SecurityRead, auth.SecurityWrite)
 	case changesRead:
 		if h.security(c.Query.Get("module")) {
 			return c.Must(auth.ServiceConnect, auth.SecurityRead)

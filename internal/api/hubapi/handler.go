@@ -20,6 +20,8 @@ type Options struct {
 	Settings Settings
 	Adoption Adoption
 
+	Configurations Configurations
+
 	// SecurityModule is the id of the module that holds a device's security.
 	SecurityModule tvilling.ModuleID
 	// Ready reports why the hub is not ready to serve; nil when it is.

@@ -14,6 +14,7 @@ import (
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/hubapi"
 	"github.com/tvilling/tvilling/internal/hub/auth"
+	"github.com/tvilling/tvilling/internal/hub/configuration"
 	"github.com/tvilling/tvilling/internal/hub/hubtest"
 	"github.com/tvilling/tvilling/internal/hub/message"
 	"github.com/tvilling/tvilling/internal/security/onboard"
@@ -40,6 +41,7 @@ func newHub(t testing.TB, change ...func(*hubapi.Options)) *hub {
 	o := hubapi.Options{
 		Auth: h.Auth, Registry: h.Registry, Twins: h.Twins, Messages: h.messages, Journal: h.Journal,
 		Policies: h.Policies, Settings: h.onboard, Adoption: h.onboard,
+		Configurations: new(configuration.Service),
 		SecurityModule: tvilling.SecurityModule,
 		Ready:          func(context.Context) error { return nil },
 		Logger:         log,

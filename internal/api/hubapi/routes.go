@@ -10,6 +10,7 @@ func routes() []route {
 
 		device, module         = "/devices/{device}", "/devices/{device}/modules/{module}"
 		deviceTwin, moduleTwin = "/twins/{device}", "/twins/{device}/modules/{module}"
+		configuration          = "/configurations/{id}"
 		policy                 = "/tvilling/policies/{name}"
 	)
 	table := []route{
@@ -37,12 +38,27 @@ func routes() []route {
 		{method: patch, pattern: moduleTwin, need: twinWrite, handle: (*Handler).patchTwin},
 		{method: put, pattern: moduleTwin, need: twinWrite, handle: (*Handler).putTwin},
 
+		// Automatic configurations (wire §4.5).
+		{method: get, pattern: "/configurations", need: configurationRead, handle: (*Handler).listConfigurations},
+		{method: get, pattern: configuration, need: configurationRead, handle: (*Handler).getConfiguration},
+		{method: put, pattern: configuration, need: configurationWrite, handle: (*Handler).putConfiguration},
+		{method: del, pattern: configuration, need: configurationWrite, handle: (*Handler).deleteConfiguration},
+		{method: post, pattern: "/configurations/testQueries", need: configurationRead, handle: (*Handler).testQueries},
+
 		{method: get, pattern: "/statistics/devices", need: registryRead, handle: (*Handler).deviceStatistics},
 		{method: get, pattern: "/statistics/service", need: registryRead, handle: (*Handler).serviceStatistics},
 
 		// Of Tvilling alone.
 		{method: get, pattern: "/tvilling/twins/{device}", own: true, need: twinRead, handle: (*Handler).getTwinActors},
 		{method: get, pattern: "/tvilling/twins/{device}/modules/{module}", own: true, need: twinRead, handle: (*Handler).getTwinActors},
+		{method: get, pattern: "/tvilling" + deviceTwin + "/why", own: true, need: twinRead, handle: (*Handler).whyTwin},
+		{method: get, pattern: "/tvilling" + moduleTwin + "/why", own: true, need: twinRead, handle: (*Handler).whyTwin},
+		{method: post, pattern: "/tvilling/configurations/plan", own: true, need: configurationPlan, handle: (*Handler).planConfiguration},
+		{method: get, pattern: "/tvilling" + configuration + "/progress", own: true, need: configurationRead, handle: (*Handler).configurationProgress},
+		{method: post, pattern: "/tvilling" + configuration + "/pause", own: true, need: configurationWrite, handle: (*Handler).pauseConfiguration},
+		{method: post, pattern: "/tvilling" + configuration + "/resume", own: true, need: configurationWrite, handle: (*Handler).resumeConfiguration},
+		{method: post, pattern: "/tvilling" + configuration + "/advance", own: true, need: configurationWrite, handle: (*Handler).advanceConfiguration},
+		{method: post, pattern: "/tvilling" + configuration + "/rollback", own: true, need: configurationWrite, handle: (*Handler).rollbackConfiguration},
 		{method: get, pattern: "/tvilling/changes", own: true, need: changesRead, stream: true, handle: (*Handler).changes},
 		{method: get, pattern: "/tvilling/messages", own: true, need: messagesRead, stream: true, handle: (*Handler).messages},
 		{method: get, pattern: "/tvilling/devices", own: true, need: registryRead, handle: (*Handler).pageDevices},

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/configuration"
 	"github.com/tvilling/tvilling/internal/hub/message"
 	"github.com/tvilling/tvilling/internal/hub/policy"
 	"github.com/tvilling/tvilling/internal/hub/registry"
@@ -67,4 +68,22 @@ type Settings interface {
 // Adoption tells of the adoption of existing devices; an [onboard.Service] does.
 type Adoption interface {
 	Progress() onboard.Progress
+}
+
+// Configurations keeps the automatic configurations and applies them; a
+// [configuration.Service] is one.
+type Configurations interface {
+	List(ctx context.Context) ([]configuration.Configuration, error)
+	Get(ctx context.Context, id string) (configuration.Configuration, error)
+	Put(ctx context.Context, c configuration.Configuration, match tvilling.Match, actor string) (configuration.Configuration, error)
+	Delete(ctx context.Context, id string, match tvilling.Match, actor string) error
+	Test(target string, queries map[string]string) (targetError string, queryErrors map[string]string)
+	Metrics(ctx context.Context, id string) (configuration.Metrics, error)
+	Progress(ctx context.Context, id string) (configuration.Progress, error)
+	Plan(ctx context.Context, c configuration.Configuration, after tvilling.Identity, limit int) (*configuration.DryRun, error)
+	Why(ctx context.Context, id tvilling.Identity) (*configuration.Explanation, error)
+	Pause(ctx context.Context, id, actor string) (configuration.Progress, error)
+	Resume(ctx context.Context, id, actor string) (configuration.Progress, error)
+	Advance(ctx context.Context, id, actor string) (configuration.Progress, error)
+	Rollback(ctx context.Context, id, actor string) (configuration.Progress, error)
 }

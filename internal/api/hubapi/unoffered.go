@@ -17,14 +17,14 @@ func unoffered() []route {
 
 		get, put, patch, post, del = http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodPost, http.MethodDelete
 
-		bulk           = "Creating, changing and deleting devices in bulk"
-		configurations = "Automatic device and module configurations"
-		methods        = "Direct methods"
-		jobs           = "Jobs"
-		toDevice       = "Cloud-to-device messages"
-		telemetry      = "Sending and receiving messages over HTTPS"
-		files          = "File upload"
-		pnp            = "The digital twin interface; the twin is at /twins/{id}"
+		bulk      = "Creating, changing and deleting devices in bulk"
+		edge      = "Configurations of IoT Edge devices (one at /configurations/{id} is for the twins of devices and modules)"
+		methods   = "Direct methods"
+		jobs      = "Jobs"
+		toDevice  = "Cloud-to-device messages"
+		telemetry = "Sending and receiving messages over HTTPS"
+		files     = "File upload"
+		pnp       = "The digital twin interface; the twin is at /twins/{id}"
 	)
 	var table []route
 	not := func(what string, nested bool, method string, patterns ...string) {
@@ -37,10 +37,7 @@ func unoffered() []route {
 		}
 	}
 	not(bulk, flat, post, "/devices")
-	not(configurations, flat, get, "/configurations", "/configurations/{id}")
-	not(configurations, flat, put, "/configurations/{id}")
-	not(configurations, flat, del, "/configurations/{id}")
-	not(configurations, flat, post, "/configurations/testQueries", "/devices/{device}/applyConfigurationContent")
+	not(edge, flat, post, "/devices/{device}/applyConfigurationContent")
 	not(methods, nested, post, "/twins/{device}/methods", "/twins/{device}/modules/{module}/methods")
 	not(jobs, flat, get, "/jobs", "/jobs/{id}", "/jobs/v2/query", "/jobs/v2/{id}")
 	not(jobs, flat, del, "/jobs/{id}")
