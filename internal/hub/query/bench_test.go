@@ -8,10 +8,11 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/query"
+	"github.com/tvilling/tvilling/internal/hub/query/querytest"
 )
 
 // agent is the twin of a security module of about 2 KiB.
-func agent(t testing.TB) *row {
+func agent(t testing.TB) *querytest.Row {
 	t.Helper()
 	var reported []string
 	for i := range 20 {

@@ -75,8 +75,15 @@ func (m metadata) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
 	start := len(dst)
 	for name, v := range m.value.Members() {
-		if name == "$actor" && !m.form.Actors || name == "$lastUpdatedVersion" && !m.form.UpdatedVersion {
-			continue
+		switch name {
+		case "$actor":
+			if !m.form.Actors {
+				continue
+			}
+		case "$lastUpdatedVersion", "$lastUpdatedBy", "$lastUpdatedByDigest":
+			if !m.form.UpdatedVersion {
+				continue
+			}
 		}
 		if len(dst) > start {
 			dst = append(dst, ',')

@@ -131,7 +131,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		p, err := q.Run(t.Context(), source(rows, q.Kind()), query.Options{})
+		p, err := q.Run(t.Context(), source(rows, q.Collection()), query.Options{})
 		if err != nil || !json.Valid(p.Body) {
 			t.Fatalf("%q shows %s, %v", text, p.Body, err)
 		}

@@ -91,7 +91,7 @@ func TestPages(t *testing.T) {
 		o := query.Options{}
 		for i := 0; ; i++ {
 			o.Size = tt.sizes[min(i, len(tt.sizes)-1)]
-			p, err := q.Run(t.Context(), source(rows, q.Kind()), o)
+			p, err := q.Run(t.Context(), source(rows, q.Collection()), o)
 			if err != nil {
 				t.Fatalf("%s: page %d: %v", tt.name, i, err)
 			}
@@ -121,7 +121,7 @@ func TestEnough(t *testing.T) {
 	o := query.Options{Enough: func(scanned int) bool { return scanned == 2 }}
 	var got []string
 	for pages := 1; ; pages++ {
-		p, err := q.Run(t.Context(), source(rows, q.Kind()), o)
+		p, err := q.Run(t.Context(), source(rows, q.Collection()), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +137,7 @@ func TestEnough(t *testing.T) {
 		t.Errorf("rows %q, want %q", got, want)
 	}
 	// A count is whole or an error.
-	p, err := mustCompile(t, "SELECT COUNT() AS n FROM devices").Run(t.Context(), source(rows, state.Devices), o)
+	p, err := mustCompile(t, "SELECT COUNT() AS n FROM devices").Run(t.Context(), source(rows, query.Devices), o)
 	if err != nil || string(p.Body) != `[{"n":20}]` || p.Next != "" || p.Scanned != 20 {
 		t.Errorf("count: %+v, %v", p, err)
 	}
