@@ -73,7 +73,7 @@ func Functions() []string {
 // function compiles a function that has a value.
 func (c *checker) function(e *Call) (Operand, error) {
 	if _, ok := aggregates[e.Name]; ok {
-		return nil, invalid(c.text, e.At(), "%s is an aggregate and stands alone as a column, before FROM, or in ORDER BY.", e.Name)
+		return nil, invalid(c.text, e.At(), "%s is an aggregate; it stands alone as a column, or in the ORDER BY of groups.", e.Name)
 	}
 	if e.Name == "CONCAT" {
 		return c.concat(e)
@@ -100,6 +100,8 @@ func (c *checker) arguments(e *Call, least, most int) ([]Operand, error) {
 	switch n := len(e.Args); {
 	case (n < least || n > most) && least == most:
 		return nil, invalid(c.text, e.At(), "%s takes %d argument(s), not %d.", e.Name, least, n)
+	case n < least && most == math.MaxInt:
+		return nil, invalid(c.text, e.At(), "%s takes %d arguments or more, not %d.", e.Name, least, n)
 	case n < least || n > most:
 		return nil, invalid(c.text, e.At(), "%s takes %d to %d arguments, not %d.", e.Name, least, most, n)
 	}

@@ -1,10 +1,16 @@
 package query_test
 
 import (
+	"cmp"
 	"encoding/json"
+	"maps"
+	"math"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -25,6 +31,7 @@ func TestAgainstReference(t *testing.T) {
 		`{"deviceId":"three","status":"disabled","tags":{"a":"x","b":"y","o":{"p":true}}}`,
 		`{"deviceId":"four","tags":{"a":true,"b":false,"o":{"p":-1.5}},"x509Thumbprint":{"primaryThumbprint":"x"}}`,
 		`{"deviceId":"five","tags":{"a":[1,"x",true],"b":{"p":1},"o":{"p":"é\"x"}}}`,
+		`{"deviceId":"six","tags":{"a":3,"b":0.5,"o":{"p":"12"}}}`,
 		`{"deviceId":"x","tags":{"a":"` + strings.Repeat("long", 200) + `","b":"x","o":{}}}`,
 	} {
 		r := mustTwin(t, source)
@@ -76,11 +83,11 @@ func constants() *rapid.Generator[*query.Constant] {
 // conditions generates conditions of at most the given depth.
 func conditions(depth int) *rapid.Generator[query.Expr] {
 	return rapid.Custom(func(t *rapid.T) query.Expr {
-		shape := rapid.IntRange(0, 9).Draw(t, "shape")
+		shape := rapid.IntRange(0, 11).Draw(t, "shape")
 		if depth == 0 {
-			shape %= 6
+			shape %= 8
 		}
-		operand := leaves()
+		operand := rapid.OneOf(leaves(), leaves(), computed(2))
 		if depth > 0 && rapid.IntRange(0, 5).Draw(t, "nest") == 0 {
 			operand = conditions(depth - 1)
 		}
@@ -92,7 +99,7 @@ func conditions(depth int) *rapid.Generator[query.Expr] {
 			return &query.Call{Name: "IS_DEFINED", Args: []query.Expr{&query.Path{Segments: strings.Split(path, ".")}}}
 		case 2:
 			name := rapid.SampledFrom([]string{"STARTSWITH", "ENDSWITH", "CONTAINS", "ARRAY_CONTAINS"}).Draw(t, "name")
-			return &query.Call{Name: name, Args: []query.Expr{leaves().Draw(t, "first"), leaves().Draw(t, "second")}}
+			return &query.Call{Name: name, Args: []query.Expr{operand.Draw(t, "first"), operand.Draw(t, "second")}}
 		case 3:
 			return &query.In{
 				X:       operand.Draw(t, "x"),
@@ -102,12 +109,50 @@ func conditions(depth int) *rapid.Generator[query.Expr] {
 		case 4, 5:
 			op := rapid.SampledFrom([]query.Op{query.Equal, query.NotEqual, query.Less, query.LessEqual, query.Greater, query.GreaterEqual})
 			return &query.Binary{Op: op.Draw(t, "op"), Left: operand.Draw(t, "left"), Right: operand.Draw(t, "right")}
-		case 6, 7:
+		case 6:
+			return &query.Like{X: operand.Draw(t, "x"), Pattern: patterns.Draw(t, "pattern"), Negated: rapid.Bool().Draw(t, "negated")}
+		case 7:
+			name := rapid.SampledFrom(slices.Sorted(maps.Keys(kinds))).Draw(t, "name")
+			return &query.Call{Name: name, Args: []query.Expr{operand.Draw(t, "x")}}
+		case 8, 9:
 			return &query.Not{X: conditions(depth-1).Draw(t, "x")}
-		case 8:
+		case 10:
 			return &query.And{Terms: rapid.SliceOfN(conditions(depth-1), 2, 3).Draw(t, "terms")}
 		}
 		return &query.Or{Terms: rapid.SliceOfN(conditions(depth-1), 2, 3).Draw(t, "terms")}
+	})
+}
+
+var patterns = rapid.SampledFrom([]string{"", "%", "x", "_", "%x", "x%", "t%o", "_w_", "%o%", "%\"_", "long%g", "\\%", "%%_", "e%e", "%l_n%lo_g"})
+
+// computed generates expressions that have a value.
+func computed(depth int) *rapid.Generator[query.Expr] {
+	return rapid.Custom(func(t *rapid.T) query.Expr {
+		operand := leaves()
+		if depth > 0 && rapid.IntRange(0, 2).Draw(t, "nest") == 0 {
+			operand = computed(depth - 1)
+		}
+		switch rapid.IntRange(0, 3).Draw(t, "shape") {
+		case 0:
+			x := operand.Draw(t, "x")
+			if c, ok := x.(*query.Constant); ok && c.Kind == query.Number { // whose minus is its own
+				return c
+			}
+			return &query.Negative{X: x}
+		case 1:
+			op := rapid.SampledFrom([]query.Op{query.Add, query.Subtract, query.Multiply, query.Divide, query.Modulo}).Draw(t, "op")
+			right := operand.Draw(t, "right")
+			if p, ok := right.(*query.Path); ok && p.Segments[0] == "nosuch" { // which is refused
+				right = &query.Constant{Kind: query.Undefined}
+			}
+			return &query.Binary{Op: op, Left: operand.Draw(t, "left"), Right: right}
+		}
+		name := rapid.SampledFrom(slices.Sorted(maps.Keys(functions))).Draw(t, "name")
+		call := &query.Call{Name: name}
+		for range functions[name].arguments {
+			call.Args = append(call.Args, operand.Draw(t, "argument"))
+		}
+		return call
 	})
 }
 
@@ -151,7 +196,17 @@ func reference(e query.Expr, twin map[string]any) any {
 		return join(e.Terms, twin, false)
 	case *query.Or:
 		return join(e.Terms, twin, true)
+	case *query.Negative:
+		if f, ok := reference(e.X, twin).(float64); ok {
+			return -f
+		}
+		return undefined{}
+	case *query.Like:
+		return referenceLike(e, reference(e.X, twin))
 	case *query.Binary:
+		if f, ok := arithmetic[e.Op]; ok {
+			return onNumbers(f)([]any{reference(e.Left, twin), reference(e.Right, twin)})
+		}
 		return referenceCompare(e.Op, reference(e.Left, twin), reference(e.Right, twin))
 	case *query.In:
 		return referenceIn(e, twin)
@@ -189,7 +244,7 @@ func referenceCompare(op query.Op, a, b any) any {
 		if !ok {
 			return undefined{}
 		}
-		order = int(min(max((a-b)*10, -1), 1))
+		order = cmp.Compare(a, b)
 	case bool:
 		b, ok := b.(bool)
 		if !ok {
@@ -231,12 +286,22 @@ func referenceIn(e *query.In, twin map[string]any) any {
 }
 
 func referenceCall(e *query.Call, twin map[string]any) any {
-	first := reference(e.Args[0], twin)
+	var args []any
+	for _, x := range e.Args {
+		args = append(args, reference(x, twin))
+	}
+	first := args[0]
+	if f, ok := functions[e.Name]; ok {
+		return f.value(args)
+	}
+	if is, ok := kinds[e.Name]; ok {
+		return is(first)
+	}
 	if e.Name == "IS_DEFINED" {
 		_, missing := first.(undefined)
 		return !missing
 	}
-	second := reference(e.Args[1], twin)
+	second := args[1]
 	if e.Name == "ARRAY_CONTAINS" {
 		list, ok := first.([]any)
 		if _, missing := second.(undefined); !ok || missing {
@@ -256,4 +321,154 @@ func referenceCall(e *query.Call, twin map[string]any) any {
 		return strings.HasSuffix(s, part)
 	}
 	return strings.Contains(s, part)
+}
+
+// referenceLike turns the pattern into a regular expression.
+func referenceLike(e *query.Like, x any) any {
+	s, ok := x.(string)
+	if !ok {
+		return undefined{}
+	}
+	expression := "(?s)^"
+	for rest := e.Pattern; rest != ""; {
+		_, n := utf8.DecodeRuneInString(rest)
+		switch c := rest[:n]; c {
+		case "%":
+			expression += ".*"
+		case "_":
+			expression += "."
+		case `\`:
+			rest, n = rest[1:], 1
+			expression += regexp.QuoteMeta(rest[:1])
+		default:
+			expression += regexp.QuoteMeta(c)
+		}
+		rest = rest[n:]
+	}
+	return regexp.MustCompile(expression+"$").MatchString(s) != e.Negated
+}
+
+var arithmetic = map[query.Op]func(a, b float64) float64{
+	query.Add:      func(a, b float64) float64 { return a + b },
+	query.Subtract: func(a, b float64) float64 { return a - b },
+	query.Multiply: func(a, b float64) float64 { return a * b },
+	query.Divide:   func(a, b float64) float64 { return a / b },
+	query.Modulo:   math.Mod,
+}
+
+// onNumbers makes a function of two numbers one of two values.
+func onNumbers(f func(a, b float64) float64) func([]any) any {
+	return func(args []any) any {
+		a, ok := args[0].(float64)
+		b, also := args[1].(float64)
+		if !ok || !also {
+			return undefined{}
+		}
+		return finite(f(a, b))
+	}
+}
+
+func finite(f float64) any {
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		return undefined{}
+	}
+	return f
+}
+
+func onNumber(f func(float64) float64) func([]any) any {
+	return func(args []any) any {
+		a, ok := args[0].(float64)
+		if !ok {
+			return undefined{}
+		}
+		return finite(f(a))
+	}
+}
+
+func onText(f func(string) any) func([]any) any {
+	return func(args []any) any {
+		s, ok := args[0].(string)
+		if !ok {
+			return undefined{}
+		}
+		return f(s)
+	}
+}
+
+// functions are those that have a value, by the plainest reading.
+var functions = map[string]struct {
+	arguments int
+	value     func([]any) any
+}{
+	"ABS":     {1, onNumber(math.Abs)},
+	"EXP":     {1, onNumber(math.Exp)},
+	"SQUARE":  {1, onNumber(func(x float64) float64 { return math.Pow(x, 2) })},
+	"CEILING": {1, onNumber(math.Ceil)},
+	"FLOOR":   {1, onNumber(math.Floor)},
+	"SQRT":    {1, onNumber(math.Sqrt)},
+	"SIGN": {1, onNumber(func(x float64) float64 {
+		return map[bool]float64{true: 1}[x > 0] - map[bool]float64{true: 1}[x < 0]
+	})},
+	"POWER":  {2, onNumbers(math.Pow)},
+	"LOWER":  {1, onText(func(s string) any { return strings.ToLower(s) })},
+	"UPPER":  {1, onText(func(s string) any { return strings.ToUpper(s) })},
+	"LENGTH": {1, onText(func(s string) any { return float64(len([]rune(s))) })},
+	"AS_NUMBER": {1, func(args []any) any {
+		if s, ok := args[0].(string); ok {
+			f, err := strconv.ParseFloat(s, 64)
+			if err != nil {
+				return undefined{}
+			}
+			return f
+		}
+		return onNumber(func(x float64) float64 { return x })(args)
+	}},
+	"CONCAT": {2, func(args []any) any {
+		a, ok := args[0].(string)
+		b, also := args[1].(string)
+		if !ok || !also {
+			return undefined{}
+		}
+		return a + b
+	}},
+	"INDEX_OF": {2, func(args []any) any {
+		a, ok := args[0].(string)
+		b, also := args[1].(string)
+		if !ok || !also {
+			return undefined{}
+		}
+		before, _, found := strings.Cut(a, b)
+		if !found {
+			return -1.0
+		}
+		return float64(len([]rune(before)))
+	}},
+	"SUBSTRING": {3, func(args []any) any {
+		s, ok := args[0].(string)
+		from, also := args[1].(float64)
+		n, too := args[2].(float64)
+		if !ok || !also || !too || from < 0 || n < 0 || from != math.Floor(from) || n != math.Floor(n) {
+			return undefined{}
+		}
+		runes := []rune(s)
+		begin := min(int(from), len(runes))
+		return string(runes[begin:min(begin+int(min(n, 1e6)), len(runes))])
+	}},
+}
+
+// kinds are the functions that tell the type of a value.
+var kinds = map[string]func(any) bool{
+	"IS_NULL":   func(v any) bool { return v == nil },
+	"IS_BOOL":   func(v any) bool { _, ok := v.(bool); return ok },
+	"IS_NUMBER": func(v any) bool { _, ok := v.(float64); return ok },
+	"IS_STRING": func(v any) bool { _, ok := v.(string); return ok },
+	"IS_ARRAY":  func(v any) bool { _, ok := v.([]any); return ok },
+	"IS_OBJECT": func(v any) bool { _, ok := v.(map[string]any); return ok },
+	"IS_PRIMITIVE": func(v any) bool {
+		switch v.(type) {
+		case nil, bool, float64, string:
+			return true
+		}
+		return false
+	},
 }

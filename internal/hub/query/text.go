@@ -102,7 +102,7 @@ func indexOf(a, b, _ Value) Value {
 
 // concat compiles CONCAT, which takes any number of texts.
 func (c *checker) concat(e *Call) (Operand, error) {
-	args, err := c.arguments(e, 2, math.MaxInt32)
+	args, err := c.arguments(e, 2, math.MaxInt)
 	return concat(args), err
 }
 
