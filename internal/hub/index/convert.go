@@ -1,0 +1,134 @@
+package index
+
+import (
+	"math"
+	"sync/atomic"
+
+	"github.com/tvilling/tvilling/internal/hub/query"
+)
+
+// open gives up the dictionary of a column for strings or for numbers, of which
+// there are too many: rows get hashes, or the numbers themselves.
+func (x *Index) open(t *table, c *column, flag *atomic.Bool) {
+	flag.Store(true)
+	texts := flag == &c.openTexts
+	x.recode(t, c, func(v query.Value) (cell, bool) {
+		switch v.Kind() {
+		case query.String:
+			return hashOf(v.AppendText(nil)), texts
+		case query.Number:
+			return cell(math.Float64bits(v.Number())), !texts
+		}
+		return 0, false
+	})
+	if texts {
+		for s, k := range c.texts {
+			x.condemn(c, k, len(s))
+		}
+		c.texts = nil
+		return
+	}
+	for _, k := range c.numbers {
+		x.condemn(c, k, 0)
+	}
+	c.numbers = nil
+}
+
+// recode gives the rows whose codes stand for certain values other cells.
+func (x *Index) recode(t *table, c *column, to func(query.Value) (cell, bool)) {
+	cells := make([]cell, c.codes())
+	for k := range cells {
+		cells[k] = code(uint32(k))
+		if k >= int(firstCode) {
+			if v, ok := to(c.value(uint32(k))); ok {
+				cells[k] = v
+			}
+		}
+	}
+	for _, b := range t.blocks() {
+		x.recodeBlock(b, c, cells)
+	}
+}
+
+func (x *Index) recodeBlock(b *block, c *column, cells []cell) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.number >= len(b.segs) {
+		return
+	}
+	for i := range blockRows {
+		if v := b.segs[c.number].get(i); v.isCode() && int(v.code()) < len(cells) && cells[v.code()] != v {
+			x.put(b, i, c, cells[v.code()])
+		}
+	}
+}
+
+// coarsen keeps of a column no more than whether there is a value, and of
+// booleans, which take no more, which.
+func (x *Index) coarsen(t *table, c *column) {
+	c.coarse.Store(true)
+	for _, b := range t.blocks() {
+		x.coarsenBlock(b, c)
+	}
+	for s, k := range c.texts {
+		x.condemn(c, k, len(s))
+	}
+	for _, k := range c.numbers {
+		x.condemn(c, k, 0)
+	}
+	c.texts, c.numbers = nil, nil
+}
+
+func (x *Index) coarsenBlock(b *block, c *column) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.number >= len(b.segs) {
+		return
+	}
+	old := b.segs[c.number]
+	b.segs[c.number] = segment{}
+	x.grow(c, -old.bytes())
+	for i := range blockRows {
+		v := old.get(i)
+		to := v
+		if !v.isCode() || v.code() >= firstCode {
+			to = code(isSome)
+			c.count(to, 1)
+			c.count(v, -1)
+		}
+		if grown := b.segs[c.number].set(i, to); grown != 0 {
+			x.grow(c, grown)
+		}
+	}
+}
+
+// keepWithin makes columns coarse, those first that take most for what they
+// were used, until the index is within its budget. The columns of what is in no
+// section stay.
+func (x *Index) keepWithin() {
+	for x.bytes.Load() > x.opt.Budget {
+		t, c := x.widest()
+		if c == nil {
+			return
+		}
+		x.full.Store(true)
+		x.coarsen(t, c)
+	}
+}
+
+// widest returns the column that is to be made coarse next, nil if none can be.
+func (x *Index) widest() (*table, *column) {
+	var worst *column
+	var of *table
+	most := int64(0)
+	for _, t := range []*table{&x.devices, &x.modules} {
+		for _, c := range t.columns[t.tags.column.number:] {
+			// A column that queries read is worth several that none does.
+			weight := c.bytes.Load() / (1 + min(c.used.Load(), 7))
+			if !c.coarse.Load() && weight > most {
+				worst, of, most = c, t, weight
+			}
+		}
+	}
+	return of, worst
+}

@@ -1,0 +1,181 @@
+package index
+
+import "math/bits"
+
+// slow reports whether the leaf is tested row by row.
+func (l *leaf) slow() bool {
+	if l.constant != open {
+		return false
+	}
+	return l.column == nil || l.column.raws.Load() > 0 && !l.numbers.known
+}
+
+// evaluate finds the hits among the rows in need. The caller holds the lock of
+// the block.
+func (l *leaf) evaluate(b *block, s span, need, may, sure *mask) {
+	if l.constant != open {
+		l.fill(l.constant, s, need, may, sure)
+		return
+	}
+	l.row.block = b
+	if l.column == nil {
+		l.rows(s, need, may, sure)
+		return
+	}
+	if l.column.number >= len(b.segs) {
+		l.fill(l.coded(undefined), s, need, may, sure)
+		return
+	}
+	g := &b.segs[l.column.number]
+	switch g.width {
+	case 0:
+		l.fill(l.of(code(g.fill)), s, need, may, sure)
+	case 1:
+		l.bytes(g, s, need, may, sure)
+	default:
+		l.cells(g, s, need, may, sure)
+	}
+}
+
+// fill gives all rows one outcome.
+func (l *leaf) fill(o outcome, s span, need, may, sure *mask) {
+	for w := s.from; w < s.to; w++ {
+		may[w], sure[w] = 0, 0
+		if o&hit != 0 {
+			may[w] = need[w]
+		}
+		if o == hit {
+			sure[w] = need[w]
+		}
+	}
+}
+
+// rows tests the rows in need one by one.
+func (l *leaf) rows(s span, need, may, sure *mask) {
+	for w := s.from; w < s.to; w++ {
+		may[w], sure[w] = 0, 0
+		for left := need[w]; left != 0; left &= left - 1 {
+			i := bits.TrailingZeros64(left)
+			l.row.at = w*64 + i
+			o := l.outcome()
+			may[w] |= uint64(o&hit) << i
+			sure[w] |= uint64(o&hit&^(o>>1)) << i
+		}
+	}
+}
+
+// bytes looks the outcomes of one-byte codes up, 64 rows at a time.
+func (l *leaf) bytes(g *segment, s span, need, may, sure *mask) {
+	for w := s.from; w < s.to; w++ {
+		if need[w] == 0 {
+			may[w], sure[w] = 0, 0
+			continue
+		}
+		codes := (*[64]uint8)(g.b1[w*64:])
+		m, all := l.lookup(codes)
+		if all&open != 0 {
+			for _, c := range codes {
+				if l.small[c] == open {
+					l.small[c] = l.of(code(uint32(c)))
+				}
+			}
+			m, all = l.lookup(codes)
+		}
+		m &= need[w]
+		may[w], sure[w] = m, m
+		if all&doubt == doubt {
+			sure[w] = 0
+			for left := m; left != 0; left &= left - 1 {
+				i := bits.TrailingZeros64(left)
+				if l.small[codes[i]] == hit {
+					sure[w] |= 1 << i
+				}
+			}
+		}
+	}
+}
+
+// lookup returns the rows that may be hits, and all outcomes put together.
+func (l *leaf) lookup(codes *[64]uint8) (m uint64, all outcome) {
+	for i := 0; i < 64; i += 4 {
+		a, b, c, d := l.small[codes[i]], l.small[codes[i+1]], l.small[codes[i+2]], l.small[codes[i+3]]
+		all |= a | b | c | d
+		m |= (uint64(a&1) | uint64(b&1)<<1 | uint64(c&1)<<2 | uint64(d&1)<<3) << (i & 63)
+	}
+	return m, all
+}
+
+// cells finds the outcomes of wider cells.
+func (l *leaf) cells(g *segment, s span, need, may, sure *mask) {
+	for w := s.from; w < s.to; w++ {
+		may[w], sure[w] = 0, 0
+		if need[w] == 0 {
+			continue
+		}
+		var m, n uint64
+		switch at := w * 64; g.width {
+		case 2:
+			for i, c := range g.b2[at : at+64] {
+				o := l.coded(uint32(c))
+				m |= uint64(o&1) << (i & 63)
+				n |= uint64(o>>1&1) << (i & 63)
+			}
+		case 4:
+			for i, c := range g.b4[at : at+64] {
+				var o outcome
+				if c&hashed == 0 {
+					o = l.coded(c)
+				} else if need[w]>>(i&63)&1 != 0 {
+					o = l.of(code(c))
+				}
+				m |= uint64(o&1) << (i & 63)
+				n |= uint64(o>>1&1) << (i & 63)
+			}
+		case 8:
+			for i, c := range g.b8[at : at+64] {
+				var o outcome
+				switch {
+				case c.isCode() && c.code()&hashed == 0:
+					o = l.coded(c.code())
+				case !c.isCode() && l.numbers.known:
+					o = l.numbers.outcome(c)
+				case need[w]>>(i&63)&1 != 0:
+					o = l.of(c)
+				}
+				m |= uint64(o&1) << (i & 63)
+				n |= uint64(o>>1&1) << (i & 63)
+			}
+		}
+		may[w] = m & need[w]
+		sure[w] = may[w] &^ n
+	}
+}
+
+// coded returns the outcome for a code of the dictionary.
+func (l *leaf) coded(c uint32) outcome {
+	if c < 256 {
+		o := l.small[c]
+		if o == open {
+			o = l.of(code(c))
+			l.small[c] = o
+		}
+		return o
+	}
+	if int(c) >= len(l.large) {
+		l.widen(c)
+	}
+	o := l.large[c]
+	if o == open {
+		o = l.of(code(c))
+		l.large[c] = o
+	}
+	return o
+}
+
+// widen makes room for the outcomes of larger codes.
+func (l *leaf) widen(c uint32) {
+	size := max(int(c)+1, l.column.codes())
+	for len(l.large) < size {
+		l.large = append(l.large, open)
+	}
+}

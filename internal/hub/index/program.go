@@ -1,0 +1,138 @@
+package index
+
+import (
+	"github.com/tvilling/tvilling/internal/hub/query"
+)
+
+// program is a condition made ready to be evaluated over blocks of one table.
+// Negations are gone from it: NOT x is true where x is false, so every leaf
+// asks for one outcome of its test, its hit, and what is above the leaves is AND
+// and OR of hits alone.
+type program struct {
+	// terms are joined by OR if either is set, else by AND; a leaf has none.
+	terms  []*program
+	either bool
+	leaf   *leaf
+}
+
+// leaf is a condition that is evaluated by its own test.
+type leaf struct {
+	test query.Condition
+	want query.Truth
+	// defined says that the test asks for presence alone.
+	defined bool
+	row     *row
+
+	// constant, if it is not open, is the outcome for every row.
+	constant outcome
+	// column is the one column that the test reads; nil if it reads others, too.
+	column *column
+	member int
+	// small and large hold the outcome for each code, by one and two bytes.
+	small [256]outcome
+	large []outcome
+	// texts says what is known of hashes, numbers of numbers without a code.
+	texts   hashes
+	numbers interval
+}
+
+// outcome is what is known of a row: whether it may be a hit, whether that is
+// in doubt, and whether it was not found out yet.
+type outcome uint8
+
+const (
+	miss  outcome = 0
+	hit   outcome = 1
+	doubt outcome = 3 // may be one
+	open  outcome = 0x80
+)
+
+// compile makes a program that hits the rows in which c is want.
+func (r *run) compile(c query.Condition, want query.Truth) *program {
+	switch c := c.(type) {
+	case query.All:
+		return r.terms(c, want, want == query.No)
+	case query.Any:
+		return r.terms(c, want, want == query.Yes)
+	case query.Negation:
+		return r.compile(c.X, want.Not())
+	}
+	return &program{leaf: r.leaf(c, want)}
+}
+
+func (r *run) terms(list []query.Condition, want query.Truth, either bool) *program {
+	p := &program{either: either}
+	for _, c := range list {
+		p.terms = append(p.terms, r.compile(c, want))
+	}
+	return p
+}
+
+func (r *run) leaf(c query.Condition, want query.Truth) *leaf {
+	l := &leaf{test: c, want: want, constant: open}
+	_, l.defined = c.(query.Defined)
+	l.row = &row{run: r, sources: r.sources}
+	l.row.given.number = -1
+	var column *query.Member
+	varying := 0
+	for _, m := range query.Members(c) {
+		if s := r.sources[m.Number]; s.column != nil || s.device {
+			varying++
+			column = m
+		}
+	}
+	if varying == 0 {
+		l.constant = l.outcome()
+		return l
+	}
+	s := r.sources[column.Number]
+	if varying > 1 || s.device || s.activity || s.joined {
+		return l
+	}
+	l.column, l.member = s.column, column.Number
+	for i := range l.small {
+		l.small[i] = open
+	}
+	l.texts = l.hashes()
+	if !s.column.ticks {
+		l.numbers = intervalOf(c, want)
+	}
+	return l
+}
+
+// outcome runs the test on the row as it is.
+func (l *leaf) outcome() outcome {
+	r := l.row
+	r.unsure, r.absent, r.inside = false, false, false
+	truth := l.test.Test(r)
+	switch {
+	case r.absent, !l.defined && (r.unsure || r.inside):
+		return doubt
+	case truth == l.want:
+		return hit
+	}
+	return miss
+}
+
+// of returns the outcome for a cell of the column.
+func (l *leaf) of(v cell) outcome {
+	if v.isCode() && v.code()&hashed != 0 && l.texts.known {
+		return l.texts.outcome(v.code())
+	}
+	l.row.given.number, l.row.given.cell = l.member, v
+	return l.outcome()
+}
+
+// exact reports whether the leaf tells hits from others for sure, as far as
+// that can be told without looking at the rows.
+func (l *leaf) exact() bool {
+	if l.constant != open {
+		return l.constant != doubt
+	}
+	for _, m := range query.Members(l.test) {
+		if !l.row.sources[m.Number].exact() && !l.defined {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,95 @@
+package index
+
+import (
+	"bytes"
+
+	"github.com/tvilling/tvilling"
+)
+
+// walker yields the slots of a table ascending by identity, a chunk at a time.
+// Slots that come while it is under way may be left out. The names of those it
+// has given must stay, so it is for queries under way only.
+type walker struct {
+	x       *Index
+	modules bool
+	// from is the id of the device to go on with, module what to leave out of
+	// its modules: those up to it.
+	from   []byte
+	module string
+	begun  bool
+
+	version   uint64
+	chunk, at int
+	done      bool
+	slots     []uint32
+}
+
+// walk returns a walker over what comes after an identity.
+func (x *Index) walk(modules bool, after tvilling.Identity) *walker {
+	return &walker{x: x, modules: modules, from: []byte(after.Device), module: string(after.Module), slots: make([]uint32, 0, chunkSlots)}
+}
+
+// next returns the next slots, nil at the end. The slice is the walker's.
+func (w *walker) next() []uint32 {
+	w.slots = w.slots[:0]
+	for len(w.slots) == 0 && !w.done {
+		w.fill()
+	}
+	if len(w.slots) == 0 {
+		return nil
+	}
+	return w.slots
+}
+
+// fill adds the slots of one chunk of devices.
+func (w *walker) fill() {
+	x := w.x
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	o := &x.order
+	if !w.begun || w.version != o.version {
+		w.chunk, w.at = o.seek(w.from, x.deviceName)
+		w.version = o.version
+	}
+	if w.chunk == len(o.chunks) {
+		w.done = true
+		return
+	}
+	devices := o.chunks[w.chunk][w.at:]
+	for i, slot := range devices {
+		var seen bool
+		if i == 0 {
+			seen = bytes.Equal(x.deviceName(slot), w.from)
+		}
+		switch {
+		case w.modules:
+			w.modulesOf(slot, seen)
+		case !seen:
+			w.slots = append(w.slots, slot)
+		}
+	}
+	if n := len(devices); n > 0 {
+		w.from = append(w.from[:0], x.deviceName(devices[n-1])...)
+		w.module, w.begun = "", true
+		if w.modules {
+			w.module = last // all of its modules are given
+		}
+	}
+	w.chunk, w.at = w.chunk+1, 0
+}
+
+// last is behind every module id.
+const last = "\xff"
+
+// modulesOf adds the modules of a device; seen says that some were given.
+func (w *walker) modulesOf(device uint32, seen bool) {
+	x := w.x
+	for e := x.devices.block(device).first[device%blockRows]; e != 0; {
+		slot := e - 1
+		b := x.modules.block(slot)
+		if !seen || string(x.names.get(b.who[slot%blockRows])) > w.module {
+			w.slots = append(w.slots, slot)
+		}
+		e = b.next[slot%blockRows]
+	}
+}
