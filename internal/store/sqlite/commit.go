@@ -40,6 +40,7 @@ func (s *Store) Commit(ctx context.Context, b *state.Batch) error {
 		size += int64(len(p)) + recordOverhead
 	}
 	s.install(writes, b.Changes, first+uint64(len(records))-1, size)
+	s.index.grew(size)
 	return nil
 }
 

@@ -11,6 +11,7 @@
 //	lock          held by the process that has the store open
 //	hub.db        the records by key (SQLite, WAL)
 //	journal/      every batch, in order; its tail is the truth, the rest history
+//	history/      where the journal has the records of an identity; made from it
 //
 // Every value carries a CRC-32C over its key and its bytes. A damaged one is
 // refused by name with code Corrupt and never served, and never hides others.

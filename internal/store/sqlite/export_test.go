@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -136,4 +138,37 @@ func (c Cache) Evict(id tvilling.Identity) {
 func (c Cache) Get(id tvilling.Identity) *state.Twin {
 	w, _ := c.c.get(key{kindTwin, id}).rec.(*state.Twin)
 	return w
+}
+
+// EncodeHistory returns a history file with a place for each hash.
+func EncodeHistory(hashes []uint32) []byte {
+	places := make([]place, len(hashes))
+	for i, hash := range hashes {
+		places[i] = place{hash: hash, record: uint32(i)}
+	}
+	return appendHistory(nil, historyHeader{first: 1, last: 9, size: 100, low: 3}, places)
+}
+
+// ResealHistory gives any bytes the length and the checksums of whole blocks.
+func ResealHistory(data []byte) []byte {
+	var out []byte
+	for chunk := range slices.Chunk(data, historyBlock) {
+		start := len(out)
+		out = append(out, chunk[:min(len(chunk), historyBlock-checksumSize)]...)
+		out = sealBlock(out, start)
+	}
+	return out
+}
+
+// FindHistory returns the records of a hash in a history file.
+func FindHistory(data []byte, hash uint32) (records []uint32, err error) {
+	h, err := openHistory(bytes.NewReader(data), int64(len(data)), historyHeader{first: 1, last: 9, size: 100})
+	if err != nil {
+		return nil, err
+	}
+	places, err := h.find(hash)
+	for _, p := range places {
+		records = append(records, p.record)
+	}
+	return records, err
 }

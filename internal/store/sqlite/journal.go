@@ -163,10 +163,6 @@ func decodeItem(b []byte) (item, error) {
 	r := &reader{b: b}
 	switch tag := r.byte(); tag {
 	case tagDirectory:
-		if format := r.byte(); r.err == nil && format != journalFirst && format != journalCaused {
-			return item{}, tvilling.Errorf(tvilling.Unsupported,
-				"The journal was written by a newer version of Tvilling (format %d; this version reads up to %d); use that version.", format, journalCaused)
-		}
 		return decodeDirectory(r)
 	case tagPut, tagDelete:
 		it := item{index: r.uvarint(), write: &write{key: r.key()}}
@@ -189,7 +185,10 @@ func decodeItem(b []byte) (item, error) {
 }
 
 func decodeDirectory(r *reader) (item, error) {
-	d := &directory{time: r.varint(), head: r.uvarint(), last: r.uvarint(), changes: r.uvarint()}
+	d, err := decodeDirectoryHead(r)
+	if err != nil {
+		return item{}, err
+	}
 	n := r.uvarint()
 	if n > uint64(len(r.b)) {
 		return item{}, errMalformed
@@ -199,6 +198,15 @@ func decodeDirectory(r *reader) (item, error) {
 		d.keys = append(d.keys, r.key())
 	}
 	return item{directory: d}, r.end()
+}
+
+// decodeDirectoryHead decodes a directory up to its keys.
+func decodeDirectoryHead(r *reader) (*directory, error) {
+	if format := r.byte(); r.err == nil && format != journalFirst && format != journalCaused {
+		return nil, tvilling.Errorf(tvilling.Unsupported,
+			"The journal was written by a newer version of Tvilling (format %d; this version reads up to %d); use that version.", format, journalCaused)
+	}
+	return &directory{time: r.varint(), head: r.uvarint(), last: r.uvarint(), changes: r.uvarint()}, r.err
 }
 
 func decodeChange(r *reader) *state.Change {

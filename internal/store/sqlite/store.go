@@ -23,6 +23,8 @@ type Store struct {
 	path string // of the database
 	log  *segment.Log
 	pool *pool
+	// index knows where the log has the records of an identity.
+	index *historyIndex
 
 	// writing is held for a whole round of writing back. It guards writer and
 	// is taken before every other lock.
@@ -33,7 +35,7 @@ type Store struct {
 	// progress is closed and replaced (under mu) when records have become
 	// clean or writing back has failed.
 	progress chan struct{}
-	// quit is closed to end the write-back goroutine, which running waits for.
+	// quit is closed to end the goroutines, which running waits for.
 	quit    chan struct{}
 	running sync.WaitGroup
 	failing atomic.Pointer[error]
@@ -104,6 +106,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, errors.Join(err, s.release())
 	}
 	s.running.Go(s.writeBack)
+	s.running.Go(func() { s.index.run(s.quit) })
 	if s.cache.dirtyCount.Load() > 0 {
 		s.kick()
 	}
@@ -122,6 +125,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.index = newHistoryIndex(s.log, filepath.Join(s.opt.Dir, "history"), s.opt.Logger)
 	return s.replay(ctx)
 }
 

@@ -236,7 +236,9 @@ func (s *Store) retain(now time.Time) error {
 	if before == 0 {
 		return nil
 	}
-	return s.log.Drop(before)
+	err := s.log.Drop(before)
+	s.index.sweep()
+	return err
 }
 
 // batchTime returns when the first batch after a journal record was committed.
