@@ -11,11 +11,11 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/query/querytest"
 )
 
-// agent is the twin of a security module of about 2 KiB.
+// agent is the twin of a security module of about 1.3 kB.
 func agent(t testing.TB) *querytest.Row {
 	t.Helper()
 	var reported []string
-	for i := range 20 {
+	for i := range 12 {
 		reported = append(reported, fmt.Sprintf(`"check%d":{"result":"pass","severity":"%d","last":"2026-01-01T00:00:00Z"}`, i, i))
 	}
 	return mustTwin(t, `{"deviceId":"factory-7-line-3-press-12","moduleId":"azureiotsecurity","tags":{"SecurityGroup":"presses","site":"Lund"},

@@ -1,5 +1,7 @@
 package query
 
+import "strings"
+
 // Fields gives the members of a row that a query reads.
 type Fields interface {
 	// Member returns the member that m names, [Undefined] if there is none.
@@ -17,10 +19,37 @@ type Member struct {
 	// Module says, in a query of devices with their modules, that the member is
 	// one of the module's twin, not of the device's.
 	Module bool
+
+	// section is where in a twin the member is, if it is one of a document, and
+	// inside the path there. They save a row from looking for it each time.
+	section section
+	inside  []string
 }
 
+// section is a section of a twin.
+type section uint8
+
+const (
+	inNone section = iota
+	inTags
+	inDesired
+	inReported
+)
+
 func newMember(number int, segments []string, module bool) *Member {
-	return &Member{Number: number, Segments: segments, Module: module}
+	m := &Member{Number: number, Segments: segments, Module: module}
+	switch {
+	case len(segments) > 1 && segments[0] == "tags":
+		m.section, m.inside = inTags, segments[1:]
+	case len(segments) > 2 && segments[0] == "properties" && segments[1] == "desired":
+		m.section, m.inside = inDesired, segments[2:]
+	case len(segments) > 2 && segments[0] == "properties" && segments[1] == "reported":
+		m.section, m.inside = inReported, segments[2:]
+	}
+	if m.section != inNone && strings.HasPrefix(m.inside[0], "$") { // versions and metadata
+		m.section = inNone
+	}
+	return m
 }
 
 // Value returns the member of a row.
@@ -171,7 +200,8 @@ type Comparison struct {
 
 // Test reports whether the comparison holds.
 func (c Comparison) Test(row Fields) Truth {
-	return compare(c.Op, c.Left.Value(row), c.Right.Value(row))
+	left, right := c.Left.Value(row), c.Right.Value(row)
+	return compare(c.Op, &left, &right)
 }
 
 func (c Comparison) members(dst []*Member) []*Member { return c.Right.members(c.Left.members(dst)) }

@@ -33,7 +33,7 @@ func (m Membership) Test(row Fields) Truth {
 	}
 	outcome := No
 	for i := range m.Items {
-		switch compare(Equal, v, m.Items[i]) {
+		switch compare(Equal, &v, &m.Items[i]) {
 		case Yes:
 			return Yes
 		case Unknown:

@@ -121,7 +121,7 @@ func (a arrayContains) Test(row Fields) Truth {
 	}
 	found := No
 	list.elements(func(v Value) bool {
-		if compare(Equal, v, item) == Yes {
+		if compare(Equal, &v, &item) == Yes {
 			found = Yes
 		}
 		return found != Yes

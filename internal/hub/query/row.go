@@ -66,7 +66,21 @@ func (t *Twin) LoadSession() (connected bool, lastActivity time.Time) {
 }
 
 // Member returns the member that m names.
-func (t *Twin) Member(m *Member) Value { return t.Field(m.Segments) }
+func (t *Twin) Member(m *Member) Value {
+	var s doc.Section
+	switch m.section {
+	case inTags:
+		s = t.Twin.Tags
+	case inDesired:
+		s = t.Twin.Desired
+	case inReported:
+		s = t.Twin.Reported
+	case inNone:
+		return t.Field(m.Segments)
+	}
+	v, _ := s.Lookup(m.inside...)
+	return DocumentValue(v)
+}
 
 // Field returns the member that path names: the first segments in the case of
 // the service's documents (deviceId, properties, desired), the others as in

@@ -71,7 +71,7 @@ func before(a, b Value) bool {
 	if a.kind != b.kind {
 		return a.kind < b.kind // as keys are ordered
 	}
-	return compare(Less, a, b) == Yes
+	return compare(Less, &a, &b) == Yes
 }
 
 // merge adds what another tally has seen.

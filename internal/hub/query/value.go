@@ -289,9 +289,10 @@ func (t Truth) Not() Truth {
 
 // compare applies a comparison. Only primitives of the same type compare;
 // everything else is unknown (wire §7.2).
-func compare(op Op, a, b Value) Truth {
+func compare(op Op, a, b *Value) Truth {
 	if a.kind == Time || b.kind == Time {
-		a, b = alike(a, b)
+		x, y := alike(*a, *b)
+		a, b = &x, &y
 	}
 	if a.kind != b.kind {
 		return Unknown
@@ -336,7 +337,7 @@ func alike(a, b Value) (Value, Value) {
 // textRoom is how much of a string is looked at without taking memory.
 const textRoom = 256
 
-func compareTexts(a, b Value) int {
+func compareTexts(a, b *Value) int {
 	var roomA, roomB [textRoom]byte
 	switch inA, inB := a.doc.Kind() != 0, b.doc.Kind() != 0; {
 	case inA && inB:

@@ -10,6 +10,9 @@ package doc
 // It allocates nothing, except for an object of $metadata or more than 24
 // different stamps.
 func (s Section) Lookup(path ...string) (Value, bool) {
+	if len(path) > 0 && (path[0] == "" || path[0][0] != '$') {
+		return s.lookupMember(path)
+	}
 	h, ok := s.header()
 	if !ok {
 		return Value{}, false
@@ -23,7 +26,16 @@ func (s Section) Lookup(path ...string) (Value, bool) {
 	case "$metadata":
 		return lookupMetadata(&h, path[1:])
 	}
-	m := member{kind: kindObject, val: h.members}
+	return Value{}, false // no name begins so
+}
+
+// lookupMember follows a path of members.
+func (s Section) lookupMember(path []string) (Value, bool) {
+	m := member{kind: kindObject}
+	var ok bool
+	if m.val, ok = s.members(); !ok {
+		return Value{}, false
+	}
 	for _, key := range path {
 		if m.kind != kindObject || !m.find(m.val, key) {
 			return Value{}, false
@@ -33,9 +45,47 @@ func (s Section) Lookup(path ...string) (Value, bool) {
 	return v, v.kind != 0
 }
 
-// find reads the member with the given key among the members b.
+// members returns the stored members, as header does, without reading what
+// stands before them.
+func (s Section) members() ([]byte, bool) {
+	if len(s) == 0 {
+		return nil, true
+	}
+	i := 1
+	for range 3 { // version, size, ticks
+		for i < len(s) && s[i] >= 0x80 {
+			i++
+		}
+		i++
+	}
+	if i > len(s) {
+		return nil, false
+	}
+	table, i := uvarint(s, i)
+	if s[0] != format || i < 0 || table > uint64(len(s)-i) {
+		return nil, false
+	}
+	return s[i+int(table):], true
+}
+
+// find reads the member with the given key among the members b. It steps over
+// the others without reading more of them than their lengths.
 func (m *member) find(b []byte, key string) bool {
+	head := uint64(len(key)) << 1
 	for i := 0; i < len(b); {
+		// A short key, an early stamp and a value below 2 KiB, as they mostly are.
+		if at := i + 1 + int(b[i]>>1); b[i] < 0x80 && at+2 < len(b) && b[at] < 0x80 && (b[at+1] < 0x80 || b[at+2] < 0x80) {
+			length := int(b[at+1])
+			end := at + 2
+			if length >= 0x80 {
+				length = length&0x7f | int(b[at+2])<<7
+				end++
+			}
+			if uint64(b[i]&^1) != head || string(b[i+1:at]) != key {
+				i = end + length>>3
+				continue
+			}
+		}
 		if i = m.read(b, i); i < 0 {
 			return false
 		}
