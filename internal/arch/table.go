@@ -45,6 +45,7 @@ func hubEdges() []Edge {
 		{From: "internal/hub/twin", To: []string{"internal/hub/commit", "internal/hub/state", "internal/hub/twin/doc"}, Why: "a twin's change is a patch of its document, committed"},
 		{From: "internal/hub/session", To: []string{"internal/hub/auth", "internal/hub/commit", "internal/hub/state"}, Why: "a session is opened for a principal, kept durably, told of committed changes"},
 		{From: "internal/hub/query", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "a query is evaluated over records and documents"},
+		{From: "internal/hub/configuration", To: []string{"internal/hub/commit", "internal/hub/query", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc"}, Why: "a configuration is written to the twins that its condition finds, each in one commit"},
 		{From: "internal/hub/index", To: []string{"internal/hub/commit", "internal/hub/query", "internal/hub/state", "internal/hub/twin/doc"}, Why: "the index follows committed records, and evaluates compiled conditions over columns of them"},
 	}
 }

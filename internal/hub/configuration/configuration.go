@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 )
 
 // Configuration is the definition of an automatic configuration.
@@ -64,37 +65,21 @@ func (c *Configuration) Kind() Kind {
 	var content struct {
 		Module json.RawMessage `json:"moduleContent"`
 	}
-	if json.Unmarshal(c.Content, &content) == nil && content.Module != nil {
+	if json.Unmarshal(c.Content, &content) == nil && len(content.Module) > 0 && string(content.Module) != "null" {
 		return Modules
 	}
 	return Devices
 }
 
-// actorPrefix begins the actor of what a configuration writes.
-const actorPrefix = "configuration:"
-
 // Actor is who a twin's stamps and the journal say wrote for c:
 // "configuration:<id>@<digest>", where the digest is [Configuration.Digest].
-func (c *Configuration) Actor() string { return actorPrefix + c.ID + "@" + c.Digest() }
+func (c *Configuration) Actor() string { return doc.ConfigurationActor(c.ID, c.Digest()) }
 
 // Digest names a revision of c: the time of its last update in ticks of 100 ns
 // since the year 1, as decimal digits (wire §2.2, $lastUpdatedByDigest).
 func (c *Configuration) Digest() string {
 	const unixTicks = 62135596800 * 10_000_000
 	return strconv.FormatInt(c.Updated.Unix()*10_000_000+int64(c.Updated.Nanosecond()/100)+unixTicks, 10)
-}
-
-// ActorID returns the id of the configuration that an actor is, "" if it is none.
-func ActorID(actor string) string {
-	rest, ok := strings.CutPrefix(actor, actorPrefix)
-	if !ok {
-		return ""
-	}
-	at := strings.LastIndexByte(rest, '@')
-	if at <= 0 {
-		return ""
-	}
-	return rest[:at]
 }
 
 // TargetedQuery is the text of the system metric targetedCount: the twins that

@@ -2,222 +2,233 @@ package configuration
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/commit"
+	"github.com/tvilling/tvilling/internal/hub/query"
+	"github.com/tvilling/tvilling/internal/hub/state"
+	"github.com/tvilling/tvilling/internal/hub/twin"
 )
 
-// MaxConfigurations bounds the configurations of a hub (wire §4.5).
-const MaxConfigurations = 100
-
-// MaxMetrics bounds the custom metrics of a configuration (wire §4.5).
-const MaxMetrics = 5
-
-// Metrics are the figures of a configuration.
-type Metrics struct {
-	// Targeted is how many twins the target condition finds, Applied how many
-	// have what the configuration says.
-	Targeted, Applied int64
-	// Custom are the rows that each custom metric's query returns, or how many
-	// groups; Failed says why a metric has none.
-	Custom map[string]int64
-	Failed map[string]string
-	// Time is when the figures were true.
-	Time time.Time
+// Settings reads what is stored; a [state.Store] does.
+type Settings interface {
+	Setting(ctx context.Context, name string) ([]byte, error)
 }
 
-// State says where a configuration is.
-type State string
-
-// The states of a configuration.
-const (
-	Applying   State = "applying"   // twins are being looked at
-	Applied    State = "applied"    // every targeted twin was looked at; new ones follow at once
-	Waiting    State = "waiting"    // a step of a rollout is finished and watched
-	Paused     State = "paused"     // nothing is written until it is resumed
-	Halted     State = "halted"     // it goes no further until it is resumed
-	RolledBack State = "rolledBack" // what it wrote is removed; resume begins anew
-	Removing   State = "removing"   // it is deleted, and what it wrote is being removed
-)
-
-// Progress says how far a configuration has come.
-type Progress struct {
-	ID    string
-	State State
-	// Reason says why, for people: of a halt, a roll-back, a pass that fails.
-	Reason string
-	// Step is the step under way, from 1 on, and Steps how many there are, the
-	// one for all the twins that are left included; 0 and 0 without a rollout.
-	Step, Steps int
-	// Reach is how many twins the step is to come to; -1 says all.
-	Reach int64
-	// Next is when the next step begins, if nothing is wrong; zero otherwise.
-	Next time.Time
-	// Looked is how many twins the pass under way, or the last one, has looked
-	// at, Blocked how many of them it could not give what they should have.
-	Looked, Blocked int64
-	// Damped is how many twins the configuration is kept from for a while,
-	// since it and others keep undoing each other's work on them.
-	Damped int64
-	// Unhealthy and Watched are the figures of the last look at the health
-	// condition: how many of how many.
-	Unhealthy, Watched int64
-	// Updated is when the state last changed.
-	Updated time.Time
+// Journal reads the changes of the hub; a journal.Journal does.
+type Journal interface {
+	Head() uint64
+	Read(ctx context.Context, after uint64, follow bool) iter.Seq2[state.Change, error]
 }
 
-// Edit is one change of the desired properties.
-type Edit struct {
-	// Path is below desired, "a.b".
-	Path string
-	// Old and New are JSON, nil for nothing there.
-	Old, New []byte
-	// By is the configuration that sets New, or whose value Old was if it is removed.
-	By string
+// Search runs queries over the twins of the hub as they are now.
+type Search interface {
+	// Each yields the identities that q finds after one, ascending.
+	Each(ctx context.Context, q *query.Query, after tvilling.Identity) iter.Seq2[tvilling.Identity, error]
+	// Count returns how many twins q finds.
+	Count(ctx context.Context, q *query.Query) (int64, error)
+	// Run returns a page of the result of q.
+	Run(ctx context.Context, q *query.Query, o query.Options) (*query.Page, error)
 }
 
-// TwinPlan is what a configuration would do to one twin.
-type TwinPlan struct {
-	ID tvilling.Identity
-	// Targeted says that the condition finds the twin.
-	Targeted bool
-	// Status is "Applied" or "Targeted", "" for a twin that it leaves alone.
-	Status string
-	// Reason says why it is not applied.
-	Reason string
-	Edits  []Edit
-}
-
-// DryRun is one page of what a new or changed configuration would do.
-type DryRun struct {
-	// Targeted is how many twins the condition finds in all, Leaving how many
-	// the present definition has marked that the new condition does not find.
-	Targeted, Leaving int64
-	Twins             []TwinPlan
-	// Next is where the next page begins, zero if there is none.
-	Next tvilling.Identity
-}
-
-// Wish is a value that a configuration wants.
-type Wish struct {
-	Configuration string
-	// Value is JSON, nil if the configuration wants nothing to be there.
-	Value []byte
-}
-
-// Leaf is one desired value and where it comes from.
-type Leaf struct {
-	// Path is below desired, "a.b".
-	Path string
-	// Value is JSON, nil if there is nothing.
-	Value []byte
-	// Actor set it, at Time and in Version of the section.
-	Actor   string
-	Time    time.Time
-	Version int64
-	// Wishes are the configurations that want something of this path, in order:
-	// the first is in force, the second would be next.
-	Wishes []Wish
-}
-
-// Part is what one configuration is to one twin.
-type Part struct {
-	Configuration string
-	Priority      int
-	Targeted      bool
-	// Status is "Applied", "Targeted" or "".
-	Status string
-	// Reason says why it is not applied, for people.
-	Reason string
-}
-
-// Explanation says of each desired value of a twin who set it and what would.
-type Explanation struct {
-	ID             tvilling.Identity
-	Leaves         []Leaf
-	Configurations []Part
+// Options are what a [Service] needs.
+type Options struct {
+	Committer *commit.Committer
+	Settings  Settings
+	Twins     *twin.Service
+	Journal   Journal
+	Search    Search
+	// Whole names members of the desired properties of which a device is always
+	// told the whole object, since its reader takes what it gets for all there is.
+	Whole  []string
+	Logger *slog.Logger
 }
 
 // Service keeps the configurations of a hub and applies them.
-type Service struct{}
+type Service struct {
+	opt   Options
+	table atomic.Pointer[table] // set in the order of commits
+	// cursor is the newest change of the journal whose consequences are durable.
+	cursor  uint64
+	damper  *damper
+	figures *figures
+	counts  counts
+	// wake tells the steward that there may be something to do.
+	wake chan struct{}
 
-// errNotBuilt is what a method answers that is not there yet.
-var errNotBuilt = errors.New("not built yet")
+	// mu guards lives, what is known of passes only while the hub runs.
+	mu    sync.Mutex
+	lives map[string]*live
+}
+
+// New returns a service with the configurations that are stored.
+func New(ctx context.Context, o Options) (*Service, error) {
+	s := &Service{opt: o, damper: newDamper(), figures: newFigures(), wake: make(chan struct{}, 1), lives: make(map[string]*live)}
+	var list index
+	if err := s.load(ctx, indexSetting, &list); err != nil {
+		return nil, err
+	}
+	byID, removed := make(map[string]*compiled), make(map[string]stage)
+	for _, id := range list.IDs {
+		var d definition
+		var at stage
+		if err := s.load(ctx, definitionSetting(id), &d); err != nil {
+			return nil, err
+		}
+		if err := s.load(ctx, stageSetting(id), &at); err != nil {
+			return nil, err
+		}
+		byID[id] = compile(d.configuration(id), at)
+		if err := byID[id].broken; err != nil {
+			o.Logger.ErrorContext(ctx, "configuration cannot be read; it is left as it is", "configuration", id, "error", err)
+		}
+	}
+	for _, id := range list.Removed {
+		var at stage
+		if err := s.load(ctx, stageSetting(id), &at); err != nil {
+			return nil, err
+		}
+		removed[id] = at
+	}
+	s.table.Store(newTable(byID, removed))
+	var at cursor
+	if err := s.load(ctx, cursorSetting, &at); err != nil {
+		return nil, err
+	}
+	s.cursor = at.Cursor
+	return s, nil
+}
+
+// load reads a setting of this package; an absent one leaves v as it is.
+func (s *Service) load(ctx context.Context, name string, v any) error {
+	value, err := s.opt.Settings.Setting(ctx, name)
+	if err != nil {
+		return err
+	}
+	return decode(name, value, v)
+}
 
 // Run applies configurations until ctx ends.
-func (s *Service) Run(ctx context.Context) { <-ctx.Done() }
-
-// Put creates or updates a configuration and returns it as it is then. Without
-// a condition it creates (ConfigurationAlreadyExists if the id is taken); with
-// one it updates (ConfigurationNotFound, PreconditionFailed). An update may not
-// change the content (ImmutableConfigurationContent) and leaves Paused as it is; one
-// with a nil Rollout keeps the rollout that there is, one without steps ends it.
-func (s *Service) Put(ctx context.Context, c Configuration, match tvilling.Match, actor string) (Configuration, error) {
-	return Configuration{}, errNotBuilt
+func (s *Service) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.follow(ctx) })
+	wg.Go(func() { s.steward(ctx) })
+	wg.Wait()
 }
 
 // Get returns a configuration; ConfigurationNotFound if there is none.
-func (s *Service) Get(ctx context.Context, id string) (Configuration, error) {
-	return Configuration{}, errNotBuilt
+func (s *Service) Get(_ context.Context, id string) (Configuration, error) {
+	c := s.table.Load().byID[id]
+	if c == nil {
+		return Configuration{}, notFound("read configuration", id)
+	}
+	return c.shown(), nil
 }
 
 // List returns all configurations, ascending by id.
-func (s *Service) List(ctx context.Context) ([]Configuration, error) { return nil, errNotBuilt }
-
-// Delete removes a configuration, and then what it wrote from every twin.
-func (s *Service) Delete(ctx context.Context, id string, match tvilling.Match, actor string) error {
-	return errNotBuilt
+func (s *Service) List(context.Context) ([]Configuration, error) {
+	t := s.table.Load()
+	list := make([]Configuration, 0, len(t.byID))
+	for _, c := range t.byID {
+		list = append(list, c.shown())
+	}
+	slices.SortFunc(list, func(a, b Configuration) int { return strings.Compare(a.ID, b.ID) })
+	return list, nil
 }
 
-// Test says what is wrong with a target condition and with each of the queries
-// of custom metrics; what is right is not mentioned.
-func (s *Service) Test(target string, queries map[string]string) (targetError string, queryErrors map[string]string) {
-	return "", nil
+// shown is the configuration as callers see it.
+func (c *compiled) shown() Configuration {
+	out := c.Configuration
+	out.Paused = c.stage.Paused
+	return out
 }
 
-// Metrics returns the figures of a configuration.
-func (s *Service) Metrics(ctx context.Context, id string) (Metrics, error) {
-	return Metrics{}, errNotBuilt
+func notFound(op, id string) error {
+	e := tvilling.Errorf(tvilling.ConfigurationNotFound, "There is no configuration %s.", id)
+	e.Op, e.Subject = op, id
+	return e
 }
 
-// Progress says how far a configuration has come.
-func (s *Service) Progress(ctx context.Context, id string) (Progress, error) {
-	return Progress{}, errNotBuilt
+// rouse has the steward look for what there is to do.
+func (s *Service) rouse() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it is told already
+	}
 }
 
-// Plan says what a new or changed configuration would do to the twins after an
-// identity, at most limit of them (1 to 100), without doing it. Steps of a
-// rollout are not waited for.
-func (s *Service) Plan(ctx context.Context, c Configuration, after tvilling.Identity, limit int) (*DryRun, error) {
-	return nil, errNotBuilt
+// edit changes the stage of a configuration, or of what is left of one, in a
+// transaction. With a word for what happened the journal has it.
+func (s *Service) edit(ctx context.Context, id, what, actor string, f func(now time.Time, at *stage) error) error {
+	return s.opt.Committer.Do(ctx, func(tx *commit.Tx) error {
+		list, err := indexOf(tx)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(list.IDs, id) && !slices.Contains(list.Removed, id) {
+			return notFound("change configuration", id)
+		}
+		var at stage
+		value, err := tx.Setting(stageSetting(id))
+		if err != nil {
+			return err
+		}
+		if err := decode(stageSetting(id), value, &at); err != nil {
+			return err
+		}
+		if err := f(tx.Time(), &at); err != nil {
+			return err
+		}
+		if err := put(tx, stageSetting(id), &at); err != nil {
+			return err
+		}
+		if what != "" {
+			record(tx, id, what, actor)
+		}
+		tx.Effect(func() {
+			t := s.table.Load()
+			if c := t.byID[id]; c != nil {
+				s.table.Store(t.with(id, c.at(at), nil))
+			} else {
+				s.table.Store(t.with(id, nil, &at))
+			}
+			s.rouse()
+		})
+		return nil
+	})
 }
 
-// Why explains the desired properties of a twin.
-func (s *Service) Why(ctx context.Context, id tvilling.Identity) (*Explanation, error) {
-	return nil, errNotBuilt
+// indexOf returns the list of configurations as a transaction sees it.
+func indexOf(tx *commit.Tx) (list index, err error) {
+	value, err := tx.Setting(indexSetting)
+	if err == nil {
+		err = decode(indexSetting, value, &list)
+	}
+	list.Format = format
+	return list, err
 }
 
-// Pause keeps a configuration from writing until it is resumed. What it has
-// written stays; twins that leave its condition lose it as ever.
-func (s *Service) Pause(ctx context.Context, id, actor string) (Progress, error) {
-	return Progress{}, errNotBuilt
+func put(tx *commit.Tx, name string, v any) error {
+	value, err := encode(v)
+	if err == nil {
+		tx.PutSetting(name, value)
+	}
+	return err
 }
 
-// Resume lets a paused or halted configuration go on where it was, and one
-// that was rolled back begin anew.
-func (s *Service) Resume(ctx context.Context, id, actor string) (Progress, error) {
-	return Progress{}, errNotBuilt
-}
-
-// Advance begins the next step of a rollout now, whatever the present one
-// waits for. InvalidArgument if there is no further step.
-func (s *Service) Advance(ctx context.Context, id, actor string) (Progress, error) {
-	return Progress{}, errNotBuilt
-}
-
-// Rollback removes what a configuration wrote from every twin, and keeps it so
-// until it is resumed.
-func (s *Service) Rollback(ctx context.Context, id, actor string) (Progress, error) {
-	return Progress{}, errNotBuilt
+// record notes in the journal what happened to a configuration.
+func record(tx *commit.Tx, id, what, actor string) {
+	body, err := json.Marshal(map[string]string{"configuration": id, "change": what})
+	if err != nil {
+		panic(err) // a map of strings always can be
+	}
+	tx.Record(state.Change{Op: state.ChangeSetting, Actor: actor, Body: body})
 }
