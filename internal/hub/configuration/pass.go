@@ -68,7 +68,7 @@ func passQueryOf(c *compiled, id string, at *stage) (*query.Query, error) {
 	}
 	switch {
 	case where == "" && connected == "":
-		return query.Compile("SELECT * FROM " + kind.from())
+		return query.Compile("SELECT * FROM " + kind.collection().String())
 	case where == "":
 		return find(kind, connected)
 	case connected == "":

@@ -136,11 +136,16 @@ const modulesPrefix = "from devices.modules where"
 // for modules; "" for nothing, "*" for everything.
 func condition(k Kind, target string) (string, error) {
 	target = strings.TrimSpace(target)
-	if k == Devices || target == "" {
-		return target, nil
-	}
 	fields := strings.Fields(target)
-	if len(fields) < 4 || !strings.EqualFold(strings.Join(fields[:3], " "), modulesPrefix) {
+	switch {
+	case target == "":
+		return "", nil
+	case k == Devices && strings.EqualFold(fields[0], "from"):
+		return "", tvilling.Errorf(tvilling.InvalidTargetCondition,
+			"The target condition of a configuration with deviceContent is a condition alone, such as tags.site = 's7', or * for all devices.")
+	case k == Devices:
+		return target, nil
+	case len(fields) < 4 || !strings.EqualFold(strings.Join(fields[:3], " "), modulesPrefix):
 		return "", tvilling.Errorf(tvilling.InvalidTargetCondition,
 			"The target condition of a configuration with moduleContent begins with %q, followed by a condition.", modulesPrefix)
 	}
@@ -159,30 +164,30 @@ func compileTarget(k Kind, target string) (*query.Query, error) {
 	if k == Devices && where == "*" {
 		return query.Compile("SELECT * FROM devices")
 	}
-	q, err := find(k, where)
+	q, err := query.CompileCondition(target, k.collection())
 	if err != nil {
 		return nil, tvilling.Errorf(tvilling.InvalidTargetCondition, "The target condition is not one: %s", tvilling.MessageOf(err))
 	}
 	return q, nil
 }
 
-// from names the collection of a kind.
-func (k Kind) from() string {
+// collection is what the twins of a kind are to a query.
+func (k Kind) collection() query.Collection {
 	if k == Modules {
-		return "devices.modules"
+		return query.Modules
 	}
-	return "devices"
+	return query.Devices
 }
 
 // find makes the query for the twins of which conditions are all true. Each of
 // them must be a condition by itself, and not only where it is put.
 func find(k Kind, conditions ...string) (*query.Query, error) {
 	for _, c := range conditions {
-		if _, err := query.Compile("SELECT * FROM " + k.from() + " WHERE\n" + c); err != nil {
+		if _, err := query.CompileCondition(c, k.collection()); err != nil {
 			return nil, err
 		}
 	}
-	return query.Compile("SELECT * FROM " + k.from() + " WHERE (" + strings.Join(conditions, "\n) AND (") + "\n)")
+	return query.CompileCondition("("+strings.Join(conditions, "\n) AND (")+"\n)", k.collection())
 }
 
 // mark is the condition that a twin bears one of some marks of a configuration.
