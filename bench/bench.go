@@ -32,8 +32,8 @@ type bench struct {
 	profile string
 	report  report
 
-	loaded      bool // the data directory has been filled
-	fleetFilled bool // that of the fleet has been
+	loaded bool   // the data directory has been filled
+	fleet  string // where the fleet's data directory is kept, "" for nowhere
 	// backlogged is set once every device has sent a security message.
 	backlogged *backlogged
 	case_      string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -99,10 +100,15 @@ func makeFleetModule(i int, objects [][]byte) fleetModule {
 
 func pickOf(r *rand.Rand, list ...string) string { return list[r.IntN(len(list))] }
 
-// fleetData makes the data directory of a hub with the fleet, once.
+// fleetData makes the data directory of a hub with the fleet, once: in the
+// directory of the run, or in one that is kept for the next run.
 func (b *bench) fleetData(ctx context.Context) (string, error) {
 	data := filepath.Join(b.dir, "fleet")
-	if b.fleetFilled {
+	if b.fleet != "" {
+		data = filepath.Join(b.fleet, fmt.Sprintf("fleet-%d", b.scale.Fleet))
+	}
+	done := data + ".filled"
+	if _, err := os.Stat(done); err == nil {
 		return data, nil
 	}
 	h, err := b.startHub(ctx, data)
@@ -123,8 +129,7 @@ func (b *bench) fleetData(ctx context.Context) (string, error) {
 	if err := errors.Join(h.quiet(ctx), h.stop()); err != nil {
 		return "", err
 	}
-	b.fleetFilled = true
-	return data, nil
+	return data, os.WriteFile(done, nil, 0o600)
 }
 
 func (b *bench) addFleet(ctx context.Context, data string) (err error) {

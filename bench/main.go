@@ -36,6 +36,7 @@ func run() error {
 		profile = flag.String("profile", "", "`directory` to leave profiles of the hub in; profiling costs a few percent")
 		burst   = flag.Duration("burst", fullScale.Burst, "how long the burst of security messages lasts; the figure that the hub is built for is of 60s")
 		idle    = flag.Duration("agent-idle", fullScale.AgentIdle, "how long the security agent is watched while it idles; the figure that it is built for is of 10m")
+		fleet   = flag.String("fleet", "", "`directory` to keep the fleet's data in, so that a later run need not make it again")
 		list    = flag.Bool("list", false, "list the cases and end")
 	)
 	flag.Parse()
@@ -58,7 +59,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	b.scale.Burst, b.scale.AgentIdle = *burst, *idle
+	b.scale.Burst, b.scale.AgentIdle, b.fleet = *burst, *idle, *fleet
 	if *quick {
 		b.scale = quickScale
 	}
