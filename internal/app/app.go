@@ -21,6 +21,7 @@ import (
 	"github.com/tvilling/tvilling/internal/gateway/tlsconf"
 	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/commit"
+	"github.com/tvilling/tvilling/internal/hub/configuration"
 	"github.com/tvilling/tvilling/internal/hub/journal"
 	"github.com/tvilling/tvilling/internal/hub/message"
 	"github.com/tvilling/tvilling/internal/hub/policy"
@@ -39,21 +40,23 @@ type App struct {
 	opt Options
 	log *slog.Logger
 
-	store       *sqlite.Store
-	telemetry   *messagelog.Log
-	security    *messagelog.Log
-	committer   *commit.Committer
-	messages    *message.Service
-	sessions    *session.Manager
-	registry    *registry.Service
-	onboard     *onboard.Service
-	plane       security
-	tls         *tlsconf.Reloader
-	gateway     *mqtt.Server
-	api         *hubapi.Handler
-	securityAPI *securityapi.Handler
-	agentAPI    *agentapi.Handler
-	metrics     *metrics
+	store     *sqlite.Store
+	telemetry *messagelog.Log
+	security  *messagelog.Log
+	committer *commit.Committer
+	messages  *message.Service
+	sessions  *session.Manager
+	registry  *registry.Service
+	onboard   *onboard.Service
+	plane     security
+	// configurations are written to twins like by any other service.
+	configurations *configuration.Service
+	tls            *tlsconf.Reloader
+	gateway        *mqtt.Server
+	api            *hubapi.Handler
+	securityAPI    *securityapi.Handler
+	agentAPI       *agentapi.Handler
+	metrics        *metrics
 
 	mqtt  net.Listener
 	https []net.Listener
@@ -127,6 +130,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.openReaders(ctx, changes, twins); err != nil {
 		return nil, err
 	}
+	if err := a.openConfigurations(ctx, changes, twins); err != nil {
+		return nil, err
+	}
 	a.onboard, err = onboard.New(ctx, a.committer, a.store, a.registry, a.log.With("component", "onboard"))
 	if err != nil {
 		return nil, err
@@ -151,6 +157,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Journal:  changes,
 		Policies: policy.New(a.committer, authenticator, sealer, a.sessions),
 		Settings: a.onboard, Adoption: a.onboard,
+		Configurations: a.configurations,
 		SecurityModule: tvilling.SecurityModule,
 		Ready:          a.ready, Observe: a.metrics.request,
 		Logger: a.log,

@@ -101,6 +101,7 @@ func (m *metrics) watch(a *App) {
 	}
 	m.watchStore(a)
 	m.watchSecurity(a)
+	m.watchConfigurations(a)
 	m.registry.MustRegister(gatewayCollector{a.gateway.Stats()})
 	m.gauge("tvilling_certificate_end_seconds", "When the server certificate ends, in Unix time.",
 		func() float64 { return float64(a.tls.Stats().NotAfter.Unix()) })

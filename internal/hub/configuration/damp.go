@@ -148,3 +148,10 @@ func (d *damper) kept(configuration string) (n int64) {
 	}
 	return int64(len(d.apart))
 }
+
+// lost returns how many windows were cut short.
+func (d *damper) lost() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.forgotten
+}

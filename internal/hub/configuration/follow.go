@@ -30,6 +30,7 @@ const (
 // ends. What it has not seen to the end it looks at again after an error or a
 // restart: looking twice does no harm.
 func (s *Service) follow(ctx context.Context) {
+	s.counts.followed.Store(s.cursor)
 	f := follower{Service: s, window: newWindow(followWindow), read: s.cursor, saved: s.cursor, at: time.Now()}
 	wait := retryFirst
 	for ctx.Err() == nil {
@@ -115,6 +116,7 @@ func (f *follower) catchUp(ctx context.Context) error {
 			f.renew(ctx, c.ID, true, f.window, nil)
 		}
 		f.read = c.Sequence
+		f.counts.followed.Store(f.read)
 		if n++; n%saveAfter == 0 {
 			if err := f.save(ctx); err != nil {
 				return err
@@ -159,6 +161,7 @@ func (f *follower) everything(ctx context.Context, until uint64) error {
 		}
 	}
 	f.read = until
+	f.counts.followed.Store(f.read)
 	return f.save(ctx)
 }
 

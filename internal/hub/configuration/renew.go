@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -71,11 +70,6 @@ func (w *window) settle(ctx context.Context) error {
 	err := w.fault
 	w.fault = nil
 	return err
-}
-
-// counts are what the service tells of its work.
-type counts struct {
-	looked, written, blocked, damaged, undone, stopped atomic.Int64
 }
 
 // renew brings one twin to what the configurations say. What it has to write it
