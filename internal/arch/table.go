@@ -44,7 +44,9 @@ func hubEdges() []Edge {
 		{From: "internal/hub/registry", To: []string{"internal/hub/auth", "internal/hub/commit", "internal/hub/state", "internal/hub/twin/doc"}, Why: "identities are made with sealed keys and with their twins, in one commit"},
 		{From: "internal/hub/twin", To: []string{"internal/hub/commit", "internal/hub/state", "internal/hub/twin/doc"}, Why: "a twin's change is a patch of its document, committed"},
 		{From: "internal/hub/session", To: []string{"internal/hub/auth", "internal/hub/commit", "internal/hub/state"}, Why: "a session is opened for a principal, kept durably, told of committed changes"},
+		{From: "internal/hub/history", To: []string{"internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc"}, Why: "changes are applied again to what was there before them; a twin is put back by a change"},
 		{From: "internal/hub/query", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "a query is evaluated over records and documents"},
+		{From: "internal/hub/live", To: []string{"internal/hub/query", "internal/hub/state", "internal/hub/twin"}, Why: "a live query looks again at what each change of the journal touched"},
 		{From: "internal/hub/configuration", To: []string{"internal/hub/commit", "internal/hub/query", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc"}, Why: "a configuration is written to the twins that its condition finds, each in one commit"},
 		{From: "internal/hub/index", To: []string{"internal/hub/commit", "internal/hub/query", "internal/hub/state", "internal/hub/twin/doc"}, Why: "the index follows committed records, and evaluates compiled conditions over columns of them"},
 	}

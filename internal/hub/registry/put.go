@@ -9,6 +9,7 @@ import (
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/commit"
 	"github.com/tvilling/tvilling/internal/hub/state"
+	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 )
 
 // MaxStatusReason is the longest status reason, in characters (wire §4.3).
@@ -167,7 +168,23 @@ func ticks(t time.Time) int64 {
 func (s *Service) put(tx *commit.Tx, rec *state.Identity, twin *state.Twin, op state.Op, actor string) {
 	tx.PutIdentity(rec)
 	tx.PutTwin(twin)
-	tx.Record(state.Change{Op: op, ID: rec.ID, Actor: actor, Version: twin.Version, Desired: twin.Desired.Version(), Reported: twin.Reported.Version()})
+	tx.Record(state.Change{
+		Op: op, ID: rec.ID, Actor: actor, Version: twin.Version, Desired: twin.Desired.Version(), Reported: twin.Reported.Version(), Body: initialBody(twin),
+	})
+}
+
+// initialBody is the journal body for a new twin: what it begins with, nil if
+// it is empty.
+func initialBody(t *state.Twin) []byte {
+	if t.Tags.IsEmpty() && t.Desired.IsEmpty() {
+		return nil
+	}
+	b := []byte{'{'}
+	if !t.Tags.IsEmpty() {
+		b = append(t.Tags.AppendJSON(append(b, `"tags":`...), doc.Form{}), ',')
+	}
+	b = t.Desired.AppendJSON(append(b, `"properties":{"desired":`...), doc.Form{})
+	return append(b, "}}"...)
 }
 
 func (s *Service) update(tx *commit.Tx, op string, old *state.Identity, spec Spec, match tvilling.Match, actor string) (*state.Identity, error) {

@@ -192,16 +192,23 @@ func TestJournalHasTheChange(t *testing.T) {
 	if _, err := report(t, c, `{"r":1}`, -1); err != nil {
 		t.Fatal(err)
 	}
+	for _, u := range []twin.Update{{ClearTags: true, ClearDesired: true, Cause: "why"}, {Tags: hubtest.Patch(t, doc.Tags, `{}`)}} {
+		if _, err := c.Twins.Patch(t.Context(), id, u, tvilling.Match{}, "policy:owner"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var got []string
 	for change, err := range c.Journal.Read(t.Context(), from, false) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, string(change.Op)+" "+change.Actor+" "+string(change.Body))
+		got = append(got, strings.TrimSpace(string(change.Op)+" "+change.Actor+" "+string(change.Body)+" "+change.Cause))
 	}
 	want := []string{
 		`updateTwin policy:owner {"version":3,"tags":{"site":"a"},"properties":{"desired":{"x":null,"y":2,"$version":2}}}`,
 		`reportTwin device:d {"properties":{"reported":{"r":1,"$version":2}}}`,
+		`updateTwin policy:owner {"version":4,"tags":null,"properties":{"desired":null}} why`,
+		`updateTwin policy:owner {"version":5,"tags":{}}`,
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("journal = %s\nwant %s", strings.Join(got, "\n"), strings.Join(want, "\n"))

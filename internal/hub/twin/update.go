@@ -15,6 +15,8 @@ import (
 type Update struct {
 	Tags, Desired           *doc.Patch
 	ClearTags, ClearDesired bool
+	// Cause says why, for the journal, where the operation does not.
+	Cause string
 }
 
 // Patch merges u into the twin of id (wire §2.4) if match allows it, and
@@ -109,7 +111,7 @@ func (s *Service) touched(tx *commit.Tx, rec *state.Identity) error {
 // finish counts versions up, writes the journal, and sets off the notification.
 func (s *Service) finish(tx *commit.Tx, op state.Op, actor string, u Update, t, next *state.Twin) {
 	next.Version, next.Revision = t.Version+1, t.Revision+1
-	c := state.Change{Op: op, ID: t.ID, Actor: actor, Version: next.Version}
+	c := state.Change{Op: op, ID: t.ID, Actor: actor, Version: next.Version, Cause: u.Cause}
 	desired := next.Desired.Version() != t.Desired.Version()
 	if desired {
 		c.Desired = next.Desired.Version()
@@ -132,21 +134,26 @@ func (s *Service) finish(tx *commit.Tx, op state.Op, actor string, u Update, t, 
 }
 
 // updateBody is the journal body of a service's change: the sections it
-// touched, as patches or whole.
+// touched, as patches or whole, null for one that a patch cleared.
 func updateBody(op state.Op, u Update, next *state.Twin, desired bool) []byte {
 	b := append(make([]byte, 0, 256), `{"version":`...)
 	b = strconv.AppendInt(b, next.Version, 10)
 	switch {
 	case op == state.UpdateTwin && u.Tags != nil && !u.ClearTags:
 		b = u.Tags.AppendJSON(append(b, `,"tags":`...), 0)
-	case op == state.ReplaceTwin || u.ClearTags:
+	case u.ClearTags && op == state.UpdateTwin:
+		b = append(b, `,"tags":null`...)
+	case op == state.ReplaceTwin:
 		b = next.Tags.AppendJSON(append(b, `,"tags":`...), doc.Form{})
 	}
 	if desired {
 		b = append(b, `,"properties":{"desired":`...)
-		if op == state.UpdateTwin && !u.ClearDesired {
+		switch {
+		case op == state.UpdateTwin && u.ClearDesired:
+			b = append(b, "null"...)
+		case op == state.UpdateTwin:
 			b = u.Desired.AppendJSON(b, next.Desired.Version())
-		} else {
+		default:
 			b = next.Desired.AppendJSON(b, doc.Form{Version: true})
 		}
 		b = append(b, '}')
