@@ -87,27 +87,31 @@ func TestParseLimits(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that no text makes the parser, the checker or the evaluation
-// panic, that the printed tree parses into the same tree, that what is shown is
-// JSON, and that an error is one for clients.
-func FuzzParse(f *testing.F) {
-	for _, seed := range []string{
-		"SELECT * FROM devices",
-		"SELECT TOP 3 deviceId AS [[a-b]], properties.reported.$metadata.a.$lastUpdated FROM devices.modules",
-		"SELECT deviceId FROM devices.modules WHERE moduleId='azureiotsecurity' and IS_DEFINED(properties.desired.[[ms_iotn:urn_azureiot_Security_SecurityAgentConfiguration]])",
-		"SELECT COUNT() AS n, AVG(a.b) FROM devices WHERE NOT (a = 1 OR b NIN ['x', -2, 0x1f, null]) AND c GROUP BY d, e.f",
-		"SELECT * FROM devices WHERE -(a + -1) * b / c % d - (e - f) >= 1.5e-3 AND STARTSWITH(a.[[b c]], 'x\\'\\u00e9')",
-		"SELECT * FROM devices WHERE (a = b) != (NOT c) AND (d AND e) AND NOT NOT f IN []",
-		"SELECT * FROM devices WHERE tags.[[]]]",
-		"SELECT * FROM devices WHERE a = '\\ud83d\\ude00' OR a = \"\x7f\"",
-	} {
+// seeds are queries that have every construct.
+var seeds = []string{
+	"SELECT * FROM devices",
+	"SELECT TOP 3 deviceId AS [[a-b]], properties.reported.$metadata.a.$lastUpdated FROM devices.modules",
+	"SELECT deviceId FROM devices.modules WHERE moduleId='azureiotsecurity' and IS_DEFINED(properties.desired.[[ms_iotn:urn_azureiot_Security_SecurityAgentConfiguration]])",
+	"SELECT COUNT() AS n, AVG(a.b) FROM devices WHERE NOT (a = 1 OR b NIN ['x', -2, 0x1f, null]) AND c GROUP BY d, e.f",
+	"SELECT * FROM devices WHERE -(a + -1) * b / c % d - (e - f) >= 1.5e-3 AND STARTSWITH(a.[[b c]], 'x\\'\\u00e9')",
+	"SELECT * FROM devices WHERE (a = b) != (NOT c) AND (d AND e) AND NOT NOT f IN []",
+	"SELECT * FROM devices WHERE tags.[[]]]",
+	"SELECT * FROM devices WHERE a = '\\ud83d\\ude00' OR a = \"\x7f\"",
+	"explain select top 5 tags.a, max(upper(tags.b)) as m from devices join devices.modules where modules.tags.a like '50\\\\%_' group by tags.a order by m desc, count() asc",
+	"SELECT SUBSTRING(CONCAT(tags.third, deviceId), 1, 2) AS s FROM devices WHERE (tags.a NOT LIKE '%' AND tags.b) = true ORDER BY desc DESC, -tags.a",
+	"SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'x'",
+}
+
+// FuzzPrint checks that no text makes the parser panic, that the printed tree
+// parses into the same tree, and that an error is one for clients.
+func FuzzPrint(f *testing.F) {
+	for _, seed := range seeds {
 		f.Add(seed)
 	}
-	rows := fleet(f, 1)
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := query.Parse(text)
 		if err != nil {
-			if code := tvilling.CodeOf(err); code != tvilling.InvalidArgument && code != tvilling.Unsupported {
+			if code := tvilling.CodeOf(err); code != tvilling.InvalidArgument {
 				t.Fatalf("Parse(%q): code %s", text, code)
 			}
 			return
@@ -124,16 +128,37 @@ func FuzzParse(f *testing.F) {
 		if diff := cmp.Diff(s, again, cmpopts.IgnoreTypes(query.Pos(0))); diff != "" {
 			t.Fatalf("Parse(%q) prints as %q, another tree (-first +second):\n%s", text, printed, diff)
 		}
+	})
+}
+
+// FuzzCompile checks that no text makes the checker or the evaluation panic,
+// that an error is one for clients, and that what is shown is JSON.
+func FuzzCompile(f *testing.F) {
+	for _, seed := range seeds {
+		f.Add(seed)
+	}
+	rows := fleet(f, 2)
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := query.CompileCondition(text, query.Modules); err != nil && tvilling.CodeOf(err) != tvilling.InvalidArgument {
+			t.Fatalf("CompileCondition(%q): %v", text, err)
+		}
 		q, err := query.Compile(text)
 		if err != nil {
-			if code := tvilling.CodeOf(err); code != tvilling.InvalidArgument && code != tvilling.Unsupported {
+			if code := tvilling.CodeOf(err); code != tvilling.InvalidArgument {
 				t.Fatalf("Compile(%q): code %s", text, code)
 			}
 			return
 		}
-		p, err := q.Run(t.Context(), source(rows, q.Collection()), query.Options{})
-		if err != nil || !json.Valid(p.Body) {
-			t.Fatalf("%q shows %s, %v", text, p.Body, err)
+		o := query.Options{Size: 1}
+		for range 5 { // there are four rows
+			p, err := q.Run(t.Context(), source(rows, q.Collection()), o)
+			if err != nil || !json.Valid(p.Body) {
+				t.Fatalf("%q shows %s, %v", text, p.Body, err)
+			}
+			if o.Continuation = p.Next; p.Next == "" {
+				return
+			}
 		}
+		t.Fatalf("%q has no last page", text)
 	})
 }

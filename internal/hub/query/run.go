@@ -150,8 +150,11 @@ func (r *run) sorted(ctx context.Context, rows Rows) (*Page, error) {
 		return nil, err
 	}
 	err = r.each(ctx, rows, tvilling.Identity{}, func(row Row, matches bool) (bool, error) {
-		if matches {
-			s.Add(row)
+		if !matches {
+			return false, nil
+		}
+		if err := s.Add(row); err != nil {
+			return false, r.damaged(err)
 		}
 		return false, nil
 	})

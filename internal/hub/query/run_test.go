@@ -41,7 +41,7 @@ func mustCompile(t testing.TB, text string) *query.Query {
 }
 
 // ids returns the deviceIds of a page.
-func ids(t *testing.T, p *query.Page) []string {
+func ids(t testing.TB, p *query.Page) []string {
 	t.Helper()
 	var rows []struct{ DeviceID string }
 	if err := json.Unmarshal(p.Body, &rows); err != nil {

@@ -36,22 +36,28 @@ func (q *Query) NewSorted(size int, continuation string) (*Sorted, error) {
 	return s, nil
 }
 
-// Add adds a row that the query finds.
-func (s *Sorted) Add(row Row) {
+// Add adds a row that the query finds. The error is [Row.Err], with which the
+// row is left out.
+func (s *Sorted) Add(row Row) error {
 	s.key = s.query.AppendSortKey(s.key[:0], row)
 	e := sortedRow{key: s.key, id: row.ID()}
-	if !s.begin && e.compare(sortedRow{key: s.after.Key, id: s.after.After}) <= 0 {
-		return
+	if err := row.Err(); err != nil {
+		return err
 	}
-	if len(s.heap) == s.limit {
+	if !s.begin && e.compare(sortedRow{key: s.after.Key, id: s.after.After}) <= 0 {
+		return nil
+	}
+	if len(s.heap) == s.limit && e.compare(s.heap[0]) >= 0 {
 		s.more = true
-		if e.compare(s.heap[0]) >= 0 {
-			return
-		}
+		return nil
+	}
+	e.body = s.query.Project(nil, row)
+	if err := row.Err(); err != nil {
+		return err
 	}
 	e.key = slices.Clone(e.key)
-	e.body = s.query.Project(nil, row)
 	s.push(e)
+	return nil
 }
 
 // Merge adds the rows of the same page of the same query, collected over other
