@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,18 @@ type Core struct {
 	Twins     *twin.Service
 	Journal   *journal.Journal
 	Policies  *policy.Service
+
+	recorded atomic.Pointer[func([]state.Change)]
+}
+
+// Tell makes f hear of the changes of every durable round from now on, as
+// commit.Options.Recorded does.
+func (c *Core) Tell(f func(changes []state.Change)) { c.recorded.Store(&f) }
+
+func (c *Core) record(changes []state.Change) {
+	if f := c.recorded.Load(); f != nil {
+		(*f)(changes)
+	}
 }
 
 // New returns a running core over an empty memory store, stopped when the test
@@ -67,7 +80,7 @@ func Over(t testing.TB, store state.Store) *Core {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Committer, err = commit.New(t.Context(), commit.Options{Store: store, Fatal: func(err error) { t.Errorf("committer: %v", err) }})
+	c.Committer, err = commit.New(t.Context(), commit.Options{Store: store, Fatal: func(err error) { t.Errorf("committer: %v", err) }, Recorded: c.record})
 	if err != nil {
 		t.Fatal(err)
 	}

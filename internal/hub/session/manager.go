@@ -47,6 +47,9 @@ type Manager struct {
 
 	seed   maphash.Seed
 	tables [shards]table
+	// noting is held for reading from a change of the table until its note is
+	// queued.
+	noting sync.RWMutex
 	live   atomic.Int64
 	// Takeovers counts connections that a newer one replaced, Revoked those
 	// closed because their identity or key went, Unnoted notes that could not
@@ -106,6 +109,8 @@ func (m *Manager) Open(ctx context.Context, o Options, c Client) (s *Session, pr
 			s.setTopics(kept.Topics, kept.AtLeastOnce)
 		}
 	}
+	m.noting.RLock()
+	defer m.noting.RUnlock()
 	m.insert(s)
 	// The identity may have changed between the check of its credential and
 	// the insertion; a change after it finds the session in the table.
@@ -299,6 +304,13 @@ func (m *Manager) Each(f func(*Session)) {
 			f(s)
 		}
 	}
+}
+
+// Settle returns once the journal has what [Manager.Live] has told so far.
+func (m *Manager) Settle(ctx context.Context) error {
+	m.noting.Lock()
+	m.noting.Unlock() //nolint:staticcheck // whoever held it has queued its note
+	return m.commit.Do(ctx, func(*commit.Tx) error { return nil })
 }
 
 // noteLater writes what no answer waits for.

@@ -166,6 +166,8 @@ func (s *Session) put(tx *commit.Tx, rec *state.Session) {
 // orderly disconnect. What Done notes for the operator is not waited for.
 func (s *Session) Done(reason error) {
 	s.end()
+	s.m.noting.RLock()
+	defer s.m.noting.RUnlock()
 	if !s.m.remove(s) {
 		return // taken over: the newer session speaks for the identity
 	}

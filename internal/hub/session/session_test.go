@@ -190,3 +190,35 @@ func TestSessionsAreOfOneRegistration(t *testing.T) {
 		})
 	}
 }
+
+// TestSettle: what Live told before is in the journal after.
+func TestSettle(t *testing.T) {
+	h := hubtest.New(t)
+	d := tvilling.Device("d")
+	h.Register(t, d)
+	last := func() (op state.Op) {
+		for c, err := range h.Journal.Read(t.Context(), 0, false) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			op = c.Op
+		}
+		return op
+	}
+	for range 20 {
+		s, _, _ := h.Connect(t, d, true)
+		if err := h.Sessions.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if op := last(); op != state.Connected {
+			t.Fatalf("the journal ends with %s, not with the connection", op)
+		}
+		s.Done(nil)
+		if err := h.Sessions.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if op := last(); op != state.Disconnected {
+			t.Fatalf("the journal ends with %s, not with the end of the connection", op)
+		}
+	}
+}
