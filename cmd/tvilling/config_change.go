@@ -54,7 +54,7 @@ they are healthy, and goes on or halts or takes everything back.`,
 			if hub.json {
 				return writeJSON(cmd.OutOrStdout(), got.Raw)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is made, etag %s, and finds %s twins\n", got.ID, got.ETag, metricOf(got, "targetedCount"))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is made, etag %s, and finds %s\n", oneLine(got.ID), got.ETag, foundText(got))
 			if got.TargetCondition == "" {
 				fmt.Fprintln(cmd.ErrOrStderr(), "note: without a --target it is for no twin; give it one by \"tvilling config update\".")
 			}
@@ -95,7 +95,7 @@ another configuration for that.`,
 			if hub.json {
 				return writeJSON(cmd.OutOrStdout(), got.Raw)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is changed, etag %s, and finds %s twins\n", got.ID, got.ETag, metricOf(got, "targetedCount"))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is changed, etag %s, and finds %s\n", oneLine(got.ID), got.ETag, foundText(got))
 			return nil
 		}),
 	}
@@ -160,4 +160,13 @@ another configuration wants the same property, its value comes in its place.`,
 	cmd.Flags().StringVar(&etag, "etag", "", "only if the configuration still has this `etag`")
 	cmd.ValidArgsFunction = hub.completeConfigurations
 	return cmd
+}
+
+// foundText says how many twins a configuration is for.
+func foundText(c *client.Configuration) string {
+	n, ok := c.SystemMetrics.Results["targetedCount"]
+	if !ok {
+		return "a number of twins that cannot be told now"
+	}
+	return counted(n, "twin")
 }

@@ -70,7 +70,7 @@ func runPlan(cmd *cobra.Command, hub *hubFlags, c *client.Client, s client.Confi
 			return err
 		}
 		if after == "" && !hub.json {
-			fmt.Fprintf(w, "%s would be for %s twins; %s that have it now would lose it\n", oneLine(s.ID), thousands(p.Targeted), thousands(p.Leaving))
+			fmt.Fprintf(w, "%s would be for %s; %s now have it and would lose it\n", oneLine(s.ID), counted(p.Targeted, "twin"), thousands(p.Leaving))
 		}
 		for _, t := range p.Twins {
 			if hub.json {
@@ -102,15 +102,23 @@ func printPlan(w io.Writer, t *client.TwinPlan) error {
 	fmt.Fprintf(w, "\n%s  %s\n", oneLine(id.String()), oneLine(planText(t)))
 	p := newPrinter(w, false)
 	for _, e := range t.Edits {
+		removed, set := "", e.By
+		if e.New == nil {
+			removed, set = "of "+e.By, ""
+		}
 		for _, side := range []struct {
 			sign  string
 			value json.RawMessage
 			by    string
-		}{{"-", e.Old, ""}, {"+", e.New, e.By}} {
+		}{{"-", e.Old, removed}, {"+", e.New, set}} {
 			if side.value == nil {
 				continue
 			}
-			if err := p.row(nil, "  "+side.sign+" "+e.Path, shorten(string(side.value), 100), side.by); err != nil {
+			cells := []any{"  " + side.sign + " " + e.Path, shorten(string(side.value), 100)}
+			if side.by != "" {
+				cells = append(cells, side.by)
+			}
+			if err := p.row(nil, cells...); err != nil {
 				return err
 			}
 		}

@@ -99,7 +99,7 @@ func printContent(w io.Writer, content json.RawMessage) error {
 
 // printProgress draws how far a configuration is.
 func printProgress(w io.Writer, c *client.Configuration, p *client.ConfigurationProgress) error {
-	fmt.Fprintf(w, "%s", oneLine(p.State))
+	fmt.Fprint(w, stateText(p.State))
 	if !p.Updated.IsZero() && p.Updated.Year() > 1 {
 		fmt.Fprintf(w, " since %s", when(p.Updated))
 	}
@@ -145,6 +145,18 @@ func printProgress(w io.Writer, c *client.Configuration, p *client.Configuration
 	return t.flush()
 }
 
+// stateText is a state in words.
+func stateText(state string) string {
+	switch state {
+	case "waiting":
+		return "waiting for the next step"
+	case "rolledBack":
+		return "rolled back"
+	default:
+		return oneLine(state)
+	}
+}
+
 // gauge is a bar in a frame: how much of a whole is done.
 func gauge(n, whole int64) string {
 	if whole <= 0 {
@@ -157,8 +169,11 @@ func gauge(n, whole int64) string {
 // stepText says to how many twins the step comes, and when the next begins.
 func stepText(p *client.ConfigurationProgress) string {
 	s := "to all twins"
-	if p.Reach != nil {
-		s = "to " + thousands(*p.Reach) + " twins"
+	switch {
+	case p.Reach != nil && *p.Reach == 0:
+		s = "how far it goes is being counted"
+	case p.Reach != nil:
+		s = "to " + counted(*p.Reach, "twin")
 	}
 	if !p.Next.IsZero() && p.Next.Year() > 1 {
 		s += "; the next one begins " + when(p.Next)

@@ -79,7 +79,7 @@ begins anew when it is resumed.`,
 
 // progressText says in one line how far a configuration is.
 func progressText(p *client.ConfigurationProgress) string {
-	parts := []string{p.State}
+	parts := []string{stateText(p.State)}
 	if p.Steps > 0 {
 		parts = append(parts, fmt.Sprintf("step %d of %d", p.Step, p.Steps))
 	}
@@ -89,10 +89,8 @@ func progressText(p *client.ConfigurationProgress) string {
 	if p.Watched > 0 {
 		parts = append(parts, fmt.Sprintf("%s of %s unhealthy", thousands(p.Unhealthy), thousands(p.Watched)))
 	}
-	for name, n := range map[string]int64{"blocked": p.Blocked} {
-		if n > 0 {
-			parts = append(parts, thousands(n)+" "+name)
-		}
+	if p.Blocked > 0 {
+		parts = append(parts, thousands(p.Blocked)+" blocked")
 	}
 	if !p.Next.IsZero() && p.Next.Year() > 1 {
 		parts = append(parts, "next step "+when(p.Next))

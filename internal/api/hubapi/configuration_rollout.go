@@ -117,6 +117,14 @@ func (h *Handler) planConfiguration(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
+	if conf.Content == nil {
+		// Of one that is there, what it sets may be left out.
+		present, err := h.Configurations.Get(c.Context(), conf.ID)
+		if err != nil && tvilling.CodeOf(err) != tvilling.ConfigurationNotFound {
+			return err
+		}
+		conf.Content = present.Content
+	}
 	if !c.Who.May(auth.ServiceConnect) && h.reachOf(&conf).ordinary {
 		return c.Forbid("the answer shows twins, for which a policy needs ServiceConnect")
 	}

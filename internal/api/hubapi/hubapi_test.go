@@ -14,7 +14,7 @@ import (
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/hubapi"
 	"github.com/tvilling/tvilling/internal/hub/auth"
-	"github.com/tvilling/tvilling/internal/hub/configuration"
+	"github.com/tvilling/tvilling/internal/hub/history"
 	"github.com/tvilling/tvilling/internal/hub/hubtest"
 	"github.com/tvilling/tvilling/internal/hub/message"
 	"github.com/tvilling/tvilling/internal/security/onboard"
@@ -41,7 +41,11 @@ func newHub(t testing.TB, change ...func(*hubapi.Options)) *hub {
 	o := hubapi.Options{
 		Auth: h.Auth, Registry: h.Registry, Twins: h.Twins, Messages: h.messages, Journal: h.Journal,
 		Policies: h.Policies, Settings: h.onboard, Adoption: h.onboard,
-		Configurations: new(configuration.Service),
+		Configurations: h.newConfigurations(t, log),
+		History: history.New(h.Store, h.Twins, func(id tvilling.Identity) bool {
+			connected, _, _ := h.Sessions.Live(id)
+			return connected
+		}),
 		SecurityModule: tvilling.SecurityModule,
 		Ready:          func(context.Context) error { return nil },
 		Logger:         log,

@@ -124,6 +124,9 @@ func Decode(b []byte, v any) error {
 	if err == nil {
 		return nil
 	}
+	if e, ok := errors.AsType[*tvilling.Error](err); ok {
+		return e // what the value itself says
+	}
 	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return &tvilling.Error{Code: tvilling.InvalidArgument, Op: "read body", Path: t.Field, Message: "The value must not be a JSON " + t.Value + "."}
 	}
