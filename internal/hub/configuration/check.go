@@ -159,7 +159,7 @@ func (s Share) check(path string, needed bool) error {
 	switch {
 	case s.Percent != 0 && s.Count != 0, needed && s.Percent == 0 && s.Count == 0:
 		return invalid(path, "Either percent or count is given.")
-	case s.Percent < 0 || s.Percent > 100 || s.Percent != s.Percent: //nolint:staticcheck // not a number
+	case s.Percent < 0 || s.Percent > 100 || math.IsNaN(s.Percent):
 		return invalid(path, "A percentage is from 0 to 100.")
 	case s.Count < 0:
 		return invalid(path, "A count is not negative.")

@@ -134,7 +134,7 @@ func members(raw json.RawMessage) ([]member, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read an object: %w", err)
 		}
-		m := member{name: token.(string)} //nolint:errcheck // a decoder gives nothing else here
+		m := member{name: token.(string)}
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
 			return nil, fmt.Errorf("read the member %.64q: %w", m.name, err)

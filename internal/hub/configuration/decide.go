@@ -91,7 +91,8 @@ func (t *table) decide(s *subject, kept frozen) (*decision, error) {
 		// The twin has no room for it: without it the others may still fit.
 	}
 	d.judge()
-	return d, d.mark(member)
+	d.mark(member)
+	return d, nil
 }
 
 // verdict says what c is to a twin before anything is planned.
@@ -246,7 +247,7 @@ func (d *decision) judge() {
 }
 
 // mark makes the new marks, if they are others than the twin has.
-func (d *decision) mark(member doc.Section) error {
+func (d *decision) mark(member doc.Section) {
 	var text tree
 	same, known := true, 0
 	for i := range d.verdicts {
@@ -259,11 +260,9 @@ func (d *decision) mark(member doc.Section) error {
 			text.child(v.c.ID).set([]string{"status"}, `"`+v.status+`"`)
 		}
 	}
-	if same && known == count(member) {
-		return nil
+	if !same || known != count(member) {
+		d.marks = text.appendJSON(nil)
 	}
-	d.marks = text.appendJSON(nil)
-	return nil
 }
 
 // markOf returns the status that the member "configurations" shows, "" for none.
@@ -305,13 +304,13 @@ func (d *decision) arrangement() (twin.Arrangement, error) {
 	for i := range d.verdicts {
 		if v := &d.verdicts[i]; v.was != v.status {
 			cause := "configuration " + v.c.ID
-			switch {
-			case v.status == "":
-				cause += ": no longer targeted"
-			case v.status == statusTargeted:
+			switch v.status {
+			case statusApplied:
+				cause += " applied"
+			case statusTargeted:
 				cause += " targeted: " + v.reason
 			default:
-				cause += " applied"
+				cause += ": no longer targeted"
 			}
 			causes = append(causes, cause)
 		}

@@ -1,4 +1,4 @@
-package configuration
+package configuration //nolint:testpackage // what is decided is the inside
 
 import (
 	"encoding/json"

@@ -3,6 +3,7 @@ package configuration
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -244,10 +245,5 @@ func names(body []byte, path []string, at int) bool {
 
 // reading reports whether a condition of a kind reads a path of which f is true.
 func (t *table) reading(k Kind, f func(path []string) bool) bool {
-	for _, path := range t.reads[k] {
-		if f(path) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.reads[k], f)
 }

@@ -36,7 +36,7 @@ type edits struct {
 	// wins says of each part whether it has a say at all: a part is overruled
 	// when others take precedence on every path.
 	wins []bool
-	// holds says of each part whether the section has a value of it now.
+	// holds says of each part that is still whether the section has a value of it.
 	holds []bool
 }
 
@@ -77,15 +77,15 @@ func plan(desired doc.Section, parts []part) (*edits, error) {
 	return e, nil
 }
 
-// held notes which parts the section has values of.
+// held notes which of the parts that are still the section has values of.
 func (e *edits) held(desired doc.Section, parts []part) error {
-	if !desired.Configured() {
+	if !desired.Configured() || !slices.ContainsFunc(parts, func(p part) bool { return p.role == still }) {
 		return nil
 	}
 	return desired.Walk(func(n *doc.Node) bool {
 		if id, _, ok := doc.ConfigurationOf(n.Actor()); ok && n.Leaf() {
 			for i := range parts {
-				if parts[i].id == string(id) {
+				if parts[i].role == still && parts[i].id == string(id) {
 					e.holds[i] = true
 				}
 			}

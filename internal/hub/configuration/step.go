@@ -31,10 +31,11 @@ func (s *Service) step(ctx context.Context, c *compiled, now time.Time) error {
 	}
 	due := !at.Settled.IsZero() && at.Pass == nil && !now.Before(at.Settled.Add(time.Duration(c.Rollout.Wait)))
 	healthy, err := s.healthy(ctx, c, now, due)
-	if err != nil || !healthy {
-		return err
-	}
 	switch {
+	case err != nil:
+		return err
+	case !healthy:
+		return nil
 	case due:
 		return s.edit(ctx, c.ID, "", "", func(now time.Time, st *stage) error {
 			if st.Turn == at.Turn && st.writes() && !st.Settled.IsZero() {
