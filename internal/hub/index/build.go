@@ -9,11 +9,6 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/state"
 )
 
-// buildStats tells of a build.
-type buildStats struct {
-	took time.Duration
-}
-
 // buildRows is how many rows the build adds before it lets others write.
 const buildRows = 32
 
@@ -42,7 +37,7 @@ func (x *Index) Build(ctx context.Context, scan func(ctx context.Context, kind s
 		}
 		x.table(kind).ready.Store(true)
 	}
-	x.built.Store(&buildStats{took: time.Since(begin)})
+	x.built.Store(int64(time.Since(begin)))
 	x.hold(func() { x.filling, x.gone = false, nil })
 	return x.buildSessions(ctx, sessions)
 }
@@ -58,11 +53,12 @@ func (x *Index) buildKind(ctx context.Context, kind state.Kind, entries iter.Seq
 		batch = batch[:0]
 	}
 	for e, err := range entries {
-		if err != nil && (tvilling.CodeOf(err) != tvilling.Corrupt || e.Identity == nil) {
-			if tvilling.CodeOf(err) == tvilling.Corrupt {
-				continue
-			}
+		switch {
+		case err != nil && tvilling.CodeOf(err) != tvilling.Corrupt:
 			return err
+		case e.Identity == nil:
+			x.unreadable.Add(1)
+			continue
 		}
 		if batch = append(batch, e); len(batch) == cap(batch) {
 			flush()

@@ -12,10 +12,6 @@ import (
 const (
 	// maxText is the longest string that a dictionary takes.
 	maxText = 256
-	// minDistinct and maxDistinct bound how many distinct strings, and how many
-	// distinct numbers, a dictionary takes: one for each rowsPerDistinct rows.
-	minDistinct, maxDistinct = 4096, 16384
-	rowsPerDistinct          = 64
 	// entryBytes is what an entry of a dictionary takes, beside its text.
 	entryBytes = 176
 )
@@ -90,7 +86,7 @@ func (x *Index) text(t *table, c *column, text []byte) cell {
 	if c.openTexts.Load() || len(text) > maxText {
 		return hashOf(text)
 	}
-	if len(c.texts) >= t.distinct() && !x.sweep(c, len(c.texts)) {
+	if len(c.texts) >= x.distinct(t) && !x.sweep(c, len(c.texts)) {
 		x.open(t, c, &c.openTexts)
 		return hashOf(text)
 	}
@@ -119,7 +115,7 @@ func (x *Index) number(t *table, c *column, f float64) cell {
 	if c.openNumbers.Load() {
 		return raw
 	}
-	if len(c.numbers) >= t.distinct() && !x.sweep(c, len(c.numbers)) {
+	if len(c.numbers) >= x.distinct(t) && !x.sweep(c, len(c.numbers)) {
 		x.open(t, c, &c.openNumbers)
 		return raw
 	}
@@ -180,13 +176,16 @@ func (x *Index) sweep(c *column, size int) bool {
 			x.condemn(c, k, len(s))
 		}
 	}
-	c.dead, c.since = 0, x.queries.now()
 	return true
 }
 
+// condemn takes a code that no row has out of use, until no query can know what
+// it stood for. The caller holds the column's mu.
 func (x *Index) condemn(c *column, k uint32, length int) {
 	c.values[k-firstCode] = query.Value{}
 	c.condemned = append(c.condemned, k)
+	c.since = x.queries.now()
+	c.dead--
 	x.grow(c, -entryBytes-length)
 }
 

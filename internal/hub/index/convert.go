@@ -21,6 +21,8 @@ func (x *Index) open(t *table, c *column, flag *atomic.Bool) {
 		}
 		return 0, false
 	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if texts {
 		for s, k := range c.texts {
 			x.condemn(c, k, len(s))
@@ -70,6 +72,8 @@ func (x *Index) coarsen(t *table, c *column) {
 	for _, b := range t.blocks() {
 		x.coarsenBlock(b, c)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for s, k := range c.texts {
 		x.condemn(c, k, len(s))
 	}

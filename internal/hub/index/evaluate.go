@@ -7,7 +7,7 @@ func (l *leaf) slow() bool {
 	if l.constant != open {
 		return false
 	}
-	return l.column == nil || l.column.raws.Load() > 0 && !l.numbers.known
+	return l.column == nil || l.column.raws.Load() > 0 && !l.raws.known
 }
 
 // evaluate finds the hits among the rows in need. The caller holds the lock of
@@ -23,7 +23,7 @@ func (l *leaf) evaluate(b *block, s span, need, may, sure *mask) {
 		return
 	}
 	if l.column.number >= len(b.segs) {
-		l.fill(l.coded(undefined), s, need, may, sure)
+		l.fill(l.of(code(undefined)), s, need, may, sure)
 		return
 	}
 	g := &b.segs[l.column.number]
@@ -97,7 +97,7 @@ func (l *leaf) bytes(g *segment, s span, need, may, sure *mask) {
 
 // lookup returns the rows that may be hits, and all outcomes put together.
 func (l *leaf) lookup(codes *[64]uint8) (m uint64, all outcome) {
-	for i := 0; i < 64; i += 4 {
+	for i := uint(0); i < 64; i += 4 {
 		a, b, c, d := l.small[codes[i]], l.small[codes[i+1]], l.small[codes[i+2]], l.small[codes[i+3]]
 		all |= a | b | c | d
 		m |= (uint64(a&1) | uint64(b&1)<<1 | uint64(c&1)<<2 | uint64(d&1)<<3) << (i & 63)
@@ -105,43 +105,37 @@ func (l *leaf) lookup(codes *[64]uint8) (m uint64, all outcome) {
 	return m, all
 }
 
+// fewRows is how many rows of 64 are looked at one by one rather than together.
+const fewRows = 12
+
 // cells finds the outcomes of wider cells.
 func (l *leaf) cells(g *segment, s span, need, may, sure *mask) {
+	l.cover()
 	for w := s.from; w < s.to; w++ {
 		may[w], sure[w] = 0, 0
 		if need[w] == 0 {
 			continue
 		}
 		var m, n uint64
-		switch at := w * 64; g.width {
-		case 2:
-			for i, c := range g.b2[at : at+64] {
-				o := l.coded(uint32(c))
-				m |= uint64(o&1) << (i & 63)
-				n |= uint64(o>>1&1) << (i & 63)
+		switch at := w * 64; {
+		case bits.OnesCount64(need[w]) <= fewRows:
+			for left := need[w]; left != 0; left &= left - 1 {
+				i := bits.TrailingZeros64(left)
+				o := l.cell(g.get(at + i))
+				m |= uint64(o&1) << i
+				n |= uint64(o>>1&1) << i
 			}
-		case 4:
+		case g.width == 2:
+			m, n = l.lookupLarge((*[64]uint16)(g.b2[at:]))
+		case g.width == 4:
 			for i, c := range g.b4[at : at+64] {
-				var o outcome
-				if c&hashed == 0 {
-					o = l.coded(c)
-				} else if need[w]>>(i&63)&1 != 0 {
-					o = l.of(code(c))
-				}
+				o := l.cell(code(c))
 				m |= uint64(o&1) << (i & 63)
 				n |= uint64(o>>1&1) << (i & 63)
 			}
-		case 8:
+		default:
 			for i, c := range g.b8[at : at+64] {
-				var o outcome
-				switch {
-				case c.isCode() && c.code()&hashed == 0:
-					o = l.coded(c.code())
-				case !c.isCode() && l.numbers.known:
-					o = l.numbers.outcome(c)
-				case need[w]>>(i&63)&1 != 0:
-					o = l.of(c)
-				}
+				o := l.cell(c)
 				m |= uint64(o&1) << (i & 63)
 				n |= uint64(o>>1&1) << (i & 63)
 			}
@@ -151,31 +145,69 @@ func (l *leaf) cells(g *segment, s span, need, may, sure *mask) {
 	}
 }
 
-// coded returns the outcome for a code of the dictionary.
-func (l *leaf) coded(c uint32) outcome {
-	if c < 256 {
-		o := l.small[c]
-		if o == open {
-			o = l.of(code(c))
-			l.small[c] = o
+// lookupLarge looks the outcomes of two-byte codes up: the rows that may be
+// hits, and those in doubt.
+func (l *leaf) lookupLarge(codes *[64]uint16) (m, n uint64) {
+	var all outcome
+	table := l.large
+	last := len(table) - 1
+	for i := uint(0); i < 64; i += 2 {
+		a, b := table[int(codes[i])&last], table[int(codes[i+1])&last]
+		all |= a | b
+		m |= (uint64(a&1) | uint64(b&1)<<1) << (i & 63)
+	}
+	if all&(open|2) == 0 {
+		return m, 0
+	}
+	m = 0
+	for i, c := range codes {
+		o := l.coded(uint32(c))
+		m |= uint64(o&1) << (i & 63)
+		n |= uint64(o>>1&1) << (i & 63)
+	}
+	return m, n
+}
+
+// cover makes the table of outcomes large enough for the codes that there are,
+// and as long as a power of two.
+func (l *leaf) cover() {
+	codes := l.column.codes()
+	if len(l.large) >= codes {
+		return
+	}
+	size := 1 << bits.Len(uint(max(codes, 256)-1))
+	for len(l.large) < size {
+		l.large = append(l.large, open)
+	}
+}
+
+// cell returns the outcome for any cell.
+func (l *leaf) cell(c cell) outcome {
+	switch {
+	case !c.isCode():
+		switch {
+		case !l.raws.known:
+			return l.of(c)
+		case l.column.ticks:
+			return l.raws.time(c)
 		}
-		return o
+		return l.raws.number(c)
+	case c.code()&hashed != 0:
+		if l.texts.known {
+			return l.texts.outcome(c.code())
+		}
+		return doubt
 	}
-	if int(c) >= len(l.large) {
-		l.widen(c)
-	}
+	return l.coded(c.code())
+}
+
+// coded returns the outcome for a code of the dictionary or a fixed one. The
+// table must cover it.
+func (l *leaf) coded(c uint32) outcome {
 	o := l.large[c]
 	if o == open {
 		o = l.of(code(c))
 		l.large[c] = o
 	}
 	return o
-}
-
-// widen makes room for the outcomes of larger codes.
-func (l *leaf) widen(c uint32) {
-	size := max(int(c)+1, l.column.codes())
-	for len(l.large) < size {
-		l.large = append(l.large, open)
-	}
 }

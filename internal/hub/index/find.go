@@ -1,8 +1,10 @@
 package index
 
 import (
+	"bytes"
 	"context"
 	"math/bits"
+	"slices"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/query"
@@ -61,46 +63,146 @@ func (x *Index) FindDoubtful(ctx context.Context, q *query.Query, after tvilling
 func (x *Index) search(ctx context.Context, q *query.Query, after tvilling.Identity, limit int, doubtful bool) (Found, error) {
 	r := x.begin(q)
 	defer r.end()
-	var f Found
-	hits := make([]*hits, len(r.blocks))
+	s := &search{r: r, doubtful: doubtful, limit: limit, few: -1, hits: make([]*hits, len(r.blocks))}
 	w := x.walk(r.t.modules, after)
-	for slots := w.next(); slots != nil; slots = w.next() {
+	walked := 0
+	for slots := w.next(); slots != nil && !s.found.More; slots = w.next() {
 		if ctx.Err() != nil {
 			return Found{}, context.Cause(ctx)
 		}
-		for _, slot := range slots {
-			n, i := int(slot/blockRows), int(slot%blockRows)
-			if n >= len(hits) {
-				continue // it came after the query began
+		if walked += len(slots); walked > x.limits.walkFirst && s.few < 0 {
+			if err := s.evaluateAll(ctx); err != nil {
+				return Found{}, err
 			}
-			h := hits[n]
-			if h == nil {
-				h = r.hits(n)
-				hits[n] = h
+			if s.few <= x.limits.selectUpTo {
+				s.choose(after)
+				break
 			}
-			if !h.may.has(i) || doubtful && h.sure.has(i) {
-				continue
-			}
-			if len(f.IDs) == limit {
-				f.More = true
-				f.Examined = r.examined
-				return f, nil
-			}
-			if !h.sure.has(i) {
-				f.Doubtful++
-			}
-			f.IDs = append(f.IDs, x.id(r.t, r.blocks[n], i))
 		}
+		s.look(slots)
 	}
-	f.Examined = r.examined
-	return f, nil
+	s.found.Examined = r.examined
+	return s.found, nil
+}
+
+// search is a Find under way.
+type search struct {
+	r        *run
+	doubtful bool
+	limit    int
+	hits     []*hits
+	found    Found
+	// few is how many rows are to be found, once all are evaluated.
+	few int
 }
 
 // hits are the rows of a block that a query may find, and does.
 type hits struct{ may, sure mask }
 
-func (r *run) hits(n int) *hits {
-	h := new(hits)
-	r.evaluate(r.blocks[n], &h.may, &h.sure)
+// block returns the hits of a block.
+func (s *search) block(n int) *hits {
+	h := s.hits[n]
+	if h == nil {
+		h = new(hits)
+		s.r.evaluate(s.r.blocks[n], &h.may, &h.sure)
+		if s.doubtful {
+			for w := range h.may {
+				h.may[w] &^= h.sure[w]
+			}
+		}
+		s.hits[n] = h
+	}
 	return h
+}
+
+// look adds what is to be found among slots that are in order.
+func (s *search) look(slots []uint32) {
+	for _, slot := range slots {
+		n, i := int(slot/blockRows), int(slot%blockRows)
+		if n >= len(s.hits) {
+			continue // it came after the query began
+		}
+		if s.block(n).may.has(i) {
+			if len(s.found.IDs) == s.limit {
+				s.found.More = true
+				return
+			}
+			s.add(slot)
+		}
+	}
+}
+
+func (s *search) add(slot uint32) {
+	n, i := int(slot/blockRows), int(slot%blockRows)
+	if !s.hits[n].sure.has(i) {
+		s.found.Doubtful++
+	}
+	s.found.IDs = append(s.found.IDs, s.r.x.id(s.r.t, s.r.blocks[n], i))
+}
+
+// evaluateAll finds all hits, and how many they are.
+func (s *search) evaluateAll(ctx context.Context) error {
+	s.few = 0
+	for n := range s.hits {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		for _, w := range s.block(n).may {
+			s.few += bits.OnesCount64(w)
+		}
+	}
+	return nil
+}
+
+// choose finds the first hits in order after what is found already.
+func (s *search) choose(after tvilling.Identity) {
+	r := s.r
+	if n := len(s.found.IDs); n > 0 {
+		after = s.found.IDs[n-1]
+	}
+	from := key{[]byte(after.Device), []byte(after.Module)}
+	var rest []candidate
+	for n, h := range s.hits {
+		for w, word := range h.may {
+			for ; word != 0; word &= word - 1 {
+				i := w*64 + bits.TrailingZeros64(word)
+				c := candidate{key: r.key(r.blocks[n], i), slot: uint32(n*blockRows + i)}
+				if c.compare(from) > 0 {
+					rest = append(rest, c)
+				}
+			}
+		}
+	}
+	slices.SortFunc(rest, func(a, b candidate) int { return a.compare(b.key) })
+	for _, c := range rest {
+		if len(s.found.IDs) == s.limit {
+			s.found.More = true
+			return
+		}
+		s.add(c.slot)
+	}
+}
+
+// key is an identity in the bytes of the names of rows.
+type key struct{ device, module []byte }
+
+type candidate struct {
+	key
+
+	slot uint32
+}
+
+func (k key) compare(o key) int {
+	if c := bytes.Compare(k.device, o.device); c != 0 {
+		return c
+	}
+	return bytes.Compare(k.module, o.module)
+}
+
+func (r *run) key(b *block, row int) key {
+	k := key{device: r.deviceName(b, row)}
+	if r.t.modules {
+		k.module = r.x.names.get(b.who[row])
+	}
+	return k
 }

@@ -24,7 +24,8 @@ type Options struct {
 
 // Index answers queries from memory. Its methods are safe for concurrent use.
 type Index struct {
-	opt Options
+	opt    Options
+	limits limits
 
 	// writing is held by whoever changes the index: the committer, a session
 	// that came or went, the build. It is never taken inside of a query.
@@ -55,7 +56,8 @@ type Index struct {
 	// not bring them back.
 	gone map[tvilling.Identity]struct{}
 
-	built atomic.Pointer[buildStats]
+	built      atomic.Int64 // nanoseconds
+	unreadable atomic.Int64
 }
 
 // moduleName is the name of modules, with how many rows have it.
@@ -82,7 +84,7 @@ func New(o Options) *Index {
 	if o.Budget <= 0 {
 		o.Budget = DefaultBudget
 	}
-	x := &Index{opt: o, moduleNames: make(map[string]moduleName), retiring: make(map[place]uint64)}
+	x := &Index{opt: o, limits: defaultLimits(), moduleNames: make(map[string]moduleName), retiring: make(map[place]uint64)}
 	x.modules.modules = true
 	x.makeColumns(&x.devices)
 	x.makeColumns(&x.modules)

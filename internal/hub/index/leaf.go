@@ -1,7 +1,6 @@
 package index
 
 import (
-	"math"
 	"slices"
 
 	"github.com/tvilling/tvilling/internal/hub/query"
@@ -100,50 +99,3 @@ type only struct{ v query.Value }
 
 // Member returns the value.
 func (o only) Member(*query.Member) query.Value { return o.v }
-
-// interval says which numbers are hits: those from low to high, or, outside,
-// all others.
-type interval struct {
-	known     bool
-	low, high float64
-	outside   bool
-}
-
-// intervalOf returns the numbers that a comparison with a constant hits.
-func intervalOf(c query.Condition, want query.Truth) interval {
-	op, v, ok := comparison(c)
-	if !ok {
-		return interval{}
-	}
-	if v.Kind() != query.Number {
-		// It comes out the same for every number.
-		hits := c.Test(only{query.NumberValue(0)}) == want
-		return interval{known: true, low: math.Inf(-1), high: math.Inf(1), outside: !hits}
-	}
-	i := interval{known: true, low: v.Number(), high: v.Number(), outside: want == query.No}
-	switch op {
-	case query.Equal:
-	case query.NotEqual:
-		i.outside = !i.outside
-	case query.Less:
-		i.low, i.high = math.Inf(-1), math.Nextafter(i.high, math.Inf(-1))
-	case query.LessEqual:
-		i.low = math.Inf(-1)
-	case query.Greater:
-		i.low, i.high = math.Nextafter(i.low, math.Inf(1)), math.Inf(1)
-	case query.GreaterEqual:
-		i.high = math.Inf(1)
-	default:
-		return interval{}
-	}
-	return i
-}
-
-// outcome returns the outcome for a number.
-func (i *interval) outcome(c cell) outcome {
-	f := math.Float64frombits(uint64(c))
-	if (f >= i.low && f <= i.high) != i.outside {
-		return hit
-	}
-	return miss
-}

@@ -305,6 +305,9 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel()
 		x := index.New(index.Options{Live: m.live})
+		if narrow := rapid.Bool().Draw(t, "narrow"); narrow {
+			index.Narrow(x)
+		}
 		for range rapid.IntRange(0, 8).Draw(t, "before the build") {
 			m.change(t)
 		}
@@ -338,6 +341,9 @@ func TestModel(t *testing.T) {
 			}
 			x.Committed([]commit.Touched{m.change(t)})
 			ask(t, x, m)
+			if wrong := index.Check(x); wrong != nil {
+				t.Fatalf("the index is not sound: %q", wrong)
+			}
 		}
 	})
 }

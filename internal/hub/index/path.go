@@ -1,12 +1,5 @@
 package index
 
-const (
-	// maxColumns bounds the paths of a table that have a column, maxMembers
-	// those right below one object; what is beyond them is not in the index.
-	maxColumns = 1024
-	maxMembers = 256
-)
-
 // path is a member of the twins, with those inside of it that any twin has.
 type path struct {
 	// name is the last part of full.
@@ -41,7 +34,7 @@ func (x *Index) child(t *table, p *path, key []byte) *path {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(t.columns) >= maxColumns || len(p.members) >= maxMembers {
+	if len(t.columns) >= x.limits.columns || len(p.members) >= x.limits.members {
 		p.closed = true
 		return nil
 	}

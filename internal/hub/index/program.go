@@ -28,12 +28,12 @@ type leaf struct {
 	// column is the one column that the test reads; nil if it reads others, too.
 	column *column
 	member int
-	// small and large hold the outcome for each code, by one and two bytes.
+	// small and large hold the outcomes for codes of one byte, and for all.
 	small [256]outcome
 	large []outcome
-	// texts says what is known of hashes, numbers of numbers without a code.
-	texts   hashes
-	numbers interval
+	// texts says what is known of hashes, raws of what has no code.
+	texts hashes
+	raws  interval
 }
 
 // outcome is what is known of a row: whether it may be a hit, whether that is
@@ -94,9 +94,7 @@ func (r *run) leaf(c query.Condition, want query.Truth) *leaf {
 		l.small[i] = open
 	}
 	l.texts = l.hashes()
-	if !s.column.ticks {
-		l.numbers = intervalOf(c, want)
-	}
+	l.raws = intervalOf(c, want, s.column.ticks)
 	return l
 }
 

@@ -100,8 +100,8 @@ func (t *table) block(slot uint32) *block { return t.blocks()[slot/blockRows] }
 func (t *table) who(slot uint32) name { return t.block(slot).who[slot%blockRows] }
 
 // distinct returns how many distinct values of a kind a column gives codes to.
-func (t *table) distinct() int {
-	return min(max(minDistinct, int(t.rows.Load())/rowsPerDistinct), maxDistinct)
+func (x *Index) distinct(t *table) int {
+	return min(max(x.limits.minDistinct, int(t.rows.Load())/rowsPerDistinct), x.limits.maxDistinct)
 }
 
 // segment returns the segment of a column, its own if it is to be changed.

@@ -56,6 +56,7 @@ func (w *walker) fill() {
 		return
 	}
 	devices := o.chunks[w.chunk][w.at:]
+	inDevices, inModules := x.devices.blocks(), x.modules.blocks()
 	for i, slot := range devices {
 		var seen bool
 		if i == 0 {
@@ -63,7 +64,7 @@ func (w *walker) fill() {
 		}
 		switch {
 		case w.modules:
-			w.modulesOf(slot, seen)
+			w.modulesOf(inDevices, inModules, slot, seen)
 		case !seen:
 			w.slots = append(w.slots, slot)
 		}
@@ -82,11 +83,11 @@ func (w *walker) fill() {
 const last = "\xff"
 
 // modulesOf adds the modules of a device; seen says that some were given.
-func (w *walker) modulesOf(device uint32, seen bool) {
+func (w *walker) modulesOf(devices, modules []*block, device uint32, seen bool) {
 	x := w.x
-	for e := x.devices.block(device).first[device%blockRows]; e != 0; {
+	for e := devices[device/blockRows].first[device%blockRows]; e != 0; {
 		slot := e - 1
-		b := x.modules.block(slot)
+		b := modules[slot/blockRows]
 		if !seen || string(x.names.get(b.who[slot%blockRows])) > w.module {
 			w.slots = append(w.slots, slot)
 		}
