@@ -48,6 +48,7 @@ func hubEdges() []Edge {
 		{From: "internal/hub/query", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "a query is evaluated over records and documents"},
 		{From: "internal/hub/live", To: []string{"internal/hub/query", "internal/hub/state", "internal/hub/twin"}, Why: "a live query looks again at what each change of the journal touched"},
 		{From: "internal/hub/configuration", To: []string{"internal/hub/commit", "internal/hub/query", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc"}, Why: "a configuration is written to the twins that its condition finds, each in one commit"},
+		{From: "internal/hub/search", To: []string{"internal/hub/index", "internal/hub/query", "internal/hub/state", "internal/hub/twin"}, Why: "queries are answered from the index or the records, and whole twins are written as views of them"},
 		{From: "internal/hub/index", To: []string{"internal/hub/commit", "internal/hub/query", "internal/hub/state", "internal/hub/twin/doc"}, Why: "the index follows committed records, and evaluates compiled conditions over columns of them"},
 	}
 }
@@ -88,7 +89,7 @@ func adapterEdges() []Edge {
 		{From: "internal/gateway/mqtt", To: []string{"internal/gateway/mqtt/packet"}, Why: "the gateway's wire"},
 		{From: "internal/gateway/mqtt", To: []string{"internal/hub/auth", "internal/hub/session", "internal/hub/state"}, Why: "the gateway turns packets into calls of the core"},
 		{From: "internal/api/rest", To: []string{"internal/hub/auth"}, Why: "who asks is proven before anything is answered"},
-		{From: "internal/api/hubapi", To: []string{"internal/hub/auth", "internal/hub/configuration", "internal/hub/message", "internal/hub/policy", "internal/hub/query", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/onboard"}, Why: "the REST API turns requests into calls of the core"},
+		{From: "internal/api/hubapi", To: []string{"internal/hub/auth", "internal/hub/configuration", "internal/hub/history", "internal/hub/message", "internal/hub/policy", "internal/hub/query", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/onboard"}, Why: "the REST API turns requests into calls of the core"},
 		{From: "internal/api/hubapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
 		{From: "internal/api/agentapi", To: []string{"internal/api/rest", "packaging"}, Why: "the agent is given out over REST, with the files of its package"},
 		{From: "internal/api/securityapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},

@@ -1,0 +1,120 @@
+package search
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/query"
+)
+
+// Explanation tells how a query is answered.
+type Explanation struct {
+	Plan Plan `json:"plan"`
+	// Collection is what the query reads.
+	Collection string `json:"collection"`
+	// Why says why the index does not have the answer by itself.
+	Why []string `json:"why,omitempty"`
+	// Estimated is how many rows the index expects; absent if it was not asked.
+	Estimated *int64 `json:"estimatedRows,omitempty"`
+	// Page is what the page took, absent if it was not made.
+	Page *PageWork `json:"page,omitempty"`
+	// Index is the state of the memory index; absent without one.
+	Index *IndexState `json:"index,omitempty"`
+	// PlanMilliseconds is the time to choose the plan.
+	PlanMilliseconds float64 `json:"planMilliseconds"`
+}
+
+// PageWork is what the making of a page took.
+type PageWork struct {
+	Examined int64 `json:"examinedRows"`
+	Rows     int   `json:"rows"`
+	Bytes    int   `json:"bytes"`
+	// More says that there is a next page.
+	More bool `json:"more"`
+	// Damaged is how many twins were left out since they cannot be read.
+	Damaged int `json:"damagedRows,omitempty"`
+	// WaitMilliseconds is the time until a scan could begin, Milliseconds that
+	// of all after the plan.
+	WaitMilliseconds float64 `json:"waitMilliseconds"`
+	Milliseconds     float64 `json:"milliseconds"`
+}
+
+// IndexState tells of the memory index.
+type IndexState struct {
+	// Ready says that it has all twins of the collection.
+	Ready bool  `json:"ready"`
+	Bytes int64 `json:"bytes"`
+}
+
+// Explain tells how a query is answered, and what its page takes if run is set:
+// then the page is made and thrown away.
+func (s *Service) Explain(ctx context.Context, q *query.Query, o query.Options, run bool) (*Explanation, error) {
+	r, err := s.begin(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	defer r.done()
+	e := &Explanation{Plan: r.plan, Collection: q.Collection().String(), PlanMilliseconds: milliseconds(r.began)}
+	if r.estimate >= 0 {
+		e.Estimated = &r.estimate
+	}
+	r.why(e)
+	if !run {
+		return e, nil
+	}
+	w := &PageWork{}
+	damaged := o.Damaged
+	o.Damaged = func(err error) {
+		w.Damaged++
+		if damaged != nil {
+			damaged(err)
+		}
+	}
+	page, err := r.page(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	w.Examined, w.Rows, w.Bytes, w.More = int64(page.Scanned), page.Count, len(page.Body), page.Next != ""
+	w.WaitMilliseconds = r.work.Waited.Seconds() * 1000
+	w.Milliseconds = milliseconds(r.began) - e.PlanMilliseconds - w.WaitMilliseconds
+	e.Page = w
+	return e, nil
+}
+
+// explain gives the explanation as the only row of a page.
+func (s *Service) explain(ctx context.Context, q *query.Query, o query.Options) (*query.Page, error) {
+	if o.Continuation != "" {
+		return nil, &tvilling.Error{Code: tvilling.InvalidArgument, Op: operation, Message: "EXPLAIN has one row, and so no continuation; leave x-ms-continuation away."}
+	}
+	e, err := s.Explain(ctx, q, o, true)
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal([]*Explanation{e})
+	if err != nil {
+		return nil, err
+	}
+	return &query.Page{Body: body, Count: 1}, nil
+}
+
+// why says why the index is not enough.
+func (r *run) why(e *Explanation) {
+	x := r.opt.Index
+	if x == nil {
+		return
+	}
+	e.Index = &IndexState{Ready: r.ready()}
+	if !e.Index.Ready {
+		e.Why = append(e.Why, "the memory index is still being built from the store, as after every start")
+	}
+	for _, m := range r.index.Missing {
+		e.Why = append(e.Why, m.Path+": "+m.Why)
+	}
+	if r.plan == Scan && r.index.Narrows {
+		e.Why = append(e.Why, "the index leaves so many candidates that reading all twins in order takes less time")
+	}
+}
+
+func milliseconds(since time.Time) float64 { return time.Since(since).Seconds() * 1000 }

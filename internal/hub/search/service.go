@@ -1,0 +1,71 @@
+package search
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/index"
+	"github.com/tvilling/tvilling/internal/hub/state"
+	"github.com/tvilling/tvilling/internal/hub/twin"
+)
+
+// Store reads the records of a hub; a [state.Store] is one.
+type Store interface {
+	Identity(ctx context.Context, id tvilling.Identity) (*state.Identity, error)
+	Twin(ctx context.Context, id tvilling.Identity) (*state.Twin, error)
+	Session(ctx context.Context, id tvilling.Identity) (*state.Session, error)
+	Scan(ctx context.Context, r state.Range) iter.Seq2[state.Entry, error]
+}
+
+// Sessions knows who is connected; a session.Manager is one.
+type Sessions interface {
+	Live(id tvilling.Identity) (connected bool, since, activity time.Time)
+}
+
+// Options are what a [Service] works with.
+type Options struct {
+	Store    Store
+	Sessions Sessions
+	// Document appends a whole twin to dst as services see it.
+	Document func(dst []byte, v twin.View) []byte
+	// Index answers from memory once it is ready; nil for none.
+	Index *index.Index
+	// Observe, if set, is told of every page, count and list, when it is done.
+	Observe func(Work)
+
+	// Scans is how many queries may look through all twins at once; 2 if 0.
+	// Others wait, so that they leave room for the traffic of the devices.
+	Scans int
+	// Waiting is how many may wait for that at once; 64 if 0.
+	Waiting int
+	// PageTime is how long the making of one page may take before it is given
+	// out short, to be continued by the next one; 5 s if 0.
+	PageTime time.Duration
+}
+
+// Service runs queries. It is safe for concurrent use.
+type Service struct {
+	opt   Options
+	scans admission
+	// split returns identities of a kind that part them into about n ranges of
+	// the same size; the index's.
+	split func(kind state.Kind, n int) []tvilling.Identity
+}
+
+// New returns a service.
+func New(o Options) *Service {
+	if o.Scans <= 0 {
+		o.Scans = 2
+	}
+	if o.Waiting <= 0 {
+		o.Waiting = 64
+	}
+	if o.PageTime <= 0 {
+		o.PageTime = 5 * time.Second
+	}
+	s := &Service{opt: o}
+	s.scans.init(o.Scans, o.Waiting)
+	return s
+}
