@@ -22,6 +22,7 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/commit"
 	"github.com/tvilling/tvilling/internal/hub/configuration"
+	"github.com/tvilling/tvilling/internal/hub/history"
 	"github.com/tvilling/tvilling/internal/hub/journal"
 	"github.com/tvilling/tvilling/internal/hub/message"
 	"github.com/tvilling/tvilling/internal/hub/policy"
@@ -154,6 +155,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.api = hubapi.New(hubapi.Options{
 		Auth: authenticator, Registry: a.registry, Twins: twins, Messages: a.messages,
+		History: history.New(a.store, twins, func(id tvilling.Identity) bool {
+			connected, _, _ := a.sessions.Live(id)
+			return connected
+		}),
 		Journal:  changes,
 		Policies: policy.New(a.committer, authenticator, sealer, a.sessions),
 		Settings: a.onboard, Adoption: a.onboard,

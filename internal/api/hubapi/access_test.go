@@ -47,6 +47,14 @@ GET    /statistics/devices                            y     -       -      y    
 GET    /statistics/service                            y     -       -      y       y     -        -  -      -      -  | -             y           -              -
 GET    /tvilling/twins/d1                             y     y       -      -       -     -        -  -      -      -  | y             y           -              -
 GET    /tvilling/twins/d1/modules/azureiotsecurity    y     y       -      -       -     y        -  -      -      -  | y             y           y              -
+GET    /tvilling/twins/d1/history                          y     y       -      -       -     -        -  -      -      -  | y             y           -              -
+GET    /tvilling/twins/d1/at?version=2                     y     y       -      -       -     -        -  -      -      -  | y             y           -              -
+GET    /tvilling/twins/d1/diff?from=2                      y     y       -      -       -     -        -  -      -      -  | y             y           -              -
+POST   /tvilling/twins/d1/restore                          y     y       -      -       -     -        -  -      -      -  | y             y           -              -
+GET    /tvilling/twins/d1/modules/azureiotsecurity/history y     y       -      -       -     y        -  -      -      -  | y             y           y              -
+GET    /tvilling/twins/d1/modules/azureiotsecurity/at?version=2 y     y       -      -       -     y        -  -      -      -  | y             y           y              -
+GET    /tvilling/twins/d1/modules/azureiotsecurity/diff?from=2 y     y       -      -       -     y        -  -      -      -  | y             y           y              -
+POST   /tvilling/twins/d1/modules/azureiotsecurity/restore y     y       -      -       -     y        -  -      -      -  | -             -           y              -
 GET    /tvilling/twins/d1/why                         y     y       -      -       -     -        -  -      -      -  | y             y           -              -
 GET    /tvilling/twins/d1/modules/azureiotsecurity/why y    y       -      -       -     y        -  -      -      -  | y             y           y              -
 POST   /tvilling/configurations/plan                  y     y       -      -       -     y        -  -      -      -  | y             y           y              -

@@ -14,6 +14,7 @@ type Options struct {
 	Auth     rest.Authenticator
 	Registry Registry
 	Twins    Twins
+	History  History
 	Messages Messages
 	Journal  Journal
 	Policies Policies

@@ -74,5 +74,5 @@ func routes() []route {
 		{method: put, pattern: "/tvilling/settings", own: true, need: owner, handle: (*Handler).putSettings},
 		{method: get, pattern: "/tvilling/securitymodule", own: true, need: registryRead, handle: (*Handler).securityModule},
 	}
-	return append(table, unoffered()...)
+	return append(append(table, historyRoutes()...), unoffered()...)
 }

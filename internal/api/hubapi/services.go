@@ -6,6 +6,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/configuration"
+	"github.com/tvilling/tvilling/internal/hub/history"
 	"github.com/tvilling/tvilling/internal/hub/message"
 	"github.com/tvilling/tvilling/internal/hub/policy"
 	"github.com/tvilling/tvilling/internal/hub/registry"
@@ -34,6 +35,13 @@ type Twins interface {
 	Patch(ctx context.Context, id tvilling.Identity, u twin.Update, match tvilling.Match, actor string) (twin.View, error)
 	Replace(ctx context.Context, id tvilling.Identity, u twin.Update, match tvilling.Match, actor string) (twin.View, error)
 	All(ctx context.Context, kind state.Kind, after tvilling.Identity) iter.Seq2[twin.View, error]
+}
+
+// History tells how twins were, and puts them back; a [history.Service] does.
+type History interface {
+	Versions(ctx context.Context, id tvilling.Identity, q history.Query) (*history.Page, error)
+	At(ctx context.Context, id tvilling.Identity, point history.Point) (*history.State, error)
+	Restore(ctx context.Context, id tvilling.Identity, point history.Point, match tvilling.Match, actor string) (twin.View, error)
 }
 
 // Messages yields what devices sent, oldest first; a [message.Service] is one.
