@@ -45,6 +45,8 @@ func (nobody) Request(context.Context, string, auth.Credentials) (auth.Principal
 	return auth.Principal{}, errors.New("a credential was asked for")
 }
 
+func (nobody) StillServes(auth.Principal) bool { return false }
+
 // api is the interface over a folder, behind a real server.
 type api struct {
 	t      testing.TB

@@ -18,6 +18,9 @@ import (
 // Authenticator finds out who sends a request; an [auth.Authenticator] is one.
 type Authenticator interface {
 	Request(ctx context.Context, resource string, c auth.Credentials) (auth.Principal, error)
+	// StillServes reports whether the policy that a service came with still has
+	// its key and its permissions.
+	StillServes(p auth.Principal) bool
 }
 
 // Options are what a [Handler] works with.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,12 @@ import (
 )
 
 // door lets everybody in who has a token, under its text as policy.
-type door struct{ resources []string }
+type door struct {
+	resources []string
+	revoked   atomic.Bool
+}
+
+func (d *door) StillServes(auth.Principal) bool { return !d.revoked.Load() }
 
 func (d *door) Request(_ context.Context, resource string, c auth.Credentials) (auth.Principal, error) {
 	d.resources = append(d.resources, resource)

@@ -22,6 +22,8 @@ const (
 	// slowest is how long a client may take to accept what was sent before the
 	// stream is cut.
 	slowest = 30 * time.Second
+	// recheck is how often it is seen to that the one who reads a stream still may.
+	recheck = 5 * time.Second
 )
 
 // Producer makes the lines of a stream: it calls emit for each, which keeps
@@ -32,7 +34,13 @@ type Producer func(ctx context.Context, emit func(line []byte) error) error
 // one waits. An error of the producer becomes the last line,
 // {"error":{"code":…,"message":…}}: the status has long been sent.
 func (c *Call) Stream(produce Producer) error {
-	taken, failure := c.send(streamType, produce)
+	return c.stream(streamType, produce, appendStreamFault)
+}
+
+// stream sends what the producer makes, and in the end its error as fault
+// writes it.
+func (c *Call) stream(contentType string, produce Producer, fault func(dst []byte, f fault, tracking string) []byte) error {
+	taken, failure := c.send(contentType, produce)
 	defer c.hurry(0)
 	if !taken || failure == nil || c.Context().Err() != nil {
 		return nil // the end, of the stream or of who reads it
@@ -41,7 +49,7 @@ func (c *Call) Stream(produce Producer) error {
 	c.tracking, c.failed = trackingID(), f.name
 	c.Log(levelOf(f), "stream ended", ErrorAttr(failure))
 	c.hurry(slowest)
-	_, _ = c.W.Write(appendStreamFault(nil, f, c.tracking))
+	_, _ = c.W.Write(fault(nil, f, c.tracking))
 	_ = c.flush()
 	return nil
 }
@@ -62,11 +70,12 @@ func (c *Call) Export(contentType, name string, produce Producer) error {
 // send starts the producer, writes what it makes, and waits for its end. It
 // reports whether the client took everything, and the error of the producer.
 func (c *Call) send(contentType string, produce Producer) (taken bool, failure error) {
-	ctx, cancel := context.WithCancel(c.Context())
+	ctx, cancel := context.WithCancelCause(c.Context())
 	lines := make(chan []byte, linesAhead)
 	c.wrote, c.status = true, http.StatusOK // the producer may log
 	var wg sync.WaitGroup
 	var failed error
+	wg.Go(func() { c.guard(ctx, cancel) })
 	wg.Go(func() {
 		defer close(lines)
 		defer func() {
@@ -89,9 +98,33 @@ func (c *Call) send(contentType string, produce Producer) (taken bool, failure e
 	c.hurry(slowest)
 	c.W.WriteHeader(http.StatusOK)
 	taken = c.flush() == nil && c.pump(lines)
-	cancel() // before the wait: the producer may stand in emit
+	cancel(nil) // before the wait: the producer may stand in emit
 	wg.Wait()
+	if revoked, ok := errors.AsType[*tvilling.Error](context.Cause(ctx)); ok && c.Context().Err() == nil {
+		failed = revoked
+	}
 	return taken, failed
+}
+
+// guard cancels a stream once the policy of whoever reads it has lost the key
+// or the permissions that it was opened with.
+func (c *Call) guard(ctx context.Context, cancel context.CancelCauseFunc) {
+	if c.Who.Policy == "" {
+		return
+	}
+	again := time.NewTicker(recheck)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+			if !c.handler.opt.Auth.StillServes(c.Who) {
+				cancel(tvilling.Errorf(tvilling.Unauthorized, "The key or the permissions of the policy %s were changed; open the stream anew with those it has now.", c.Who.Policy))
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // hurry gives the client some time to take what is written from now on; 0 is

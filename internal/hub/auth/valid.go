@@ -12,6 +12,10 @@ const (
 	kindCertificate = "certificate"
 )
 
+// StillServes reports whether the credential of a service still opens what it
+// opened: its policy has the key and the permissions. Time is not looked at.
+func (a *Authenticator) StillServes(p Principal) bool { return a.StillValid(p, nil) }
+
 // StillValid reports whether the credential that p was made with still opens
 // what it opened, given the record of p.ID as it is now; nil means that the
 // identity is gone. It is false for a disabled identity, for a key or
