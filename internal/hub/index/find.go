@@ -25,8 +25,8 @@ func (x *Index) Count(ctx context.Context, q *query.Query) (Count, error) {
 	r := x.begin(q)
 	defer r.end()
 	var n Count
-	err := r.each(ctx, func(_ *block, _ int, may, sure *mask) error {
-		for w := range may {
+	err := r.each(ctx, func(_ *block, s span, may, sure *mask) error {
+		for w := s.from; w < s.to; w++ {
 			n.Sure += int64(bits.OnesCount64(sure[w]))
 			n.Doubtful += int64(bits.OnesCount64(may[w] &^ sure[w]))
 		}
@@ -104,7 +104,7 @@ func (s *search) block(n int) *hits {
 	h := s.hits[n]
 	if h == nil {
 		h = new(hits)
-		s.r.evaluate(s.r.blocks[n], &h.may, &h.sure)
+		_ = s.r.evaluate(s.r.blocks[n], &h.may, &h.sure, nil) // fails by what it is given only
 		if s.doubtful {
 			for w := range h.may {
 				h.may[w] &^= h.sure[w]

@@ -85,7 +85,6 @@ func (l *leaf) hashes() hashes {
 			}
 		}
 	}
-	l.row.unsure, l.row.absent, l.row.inside = false, false, false
 	if l.test.Test(only{query.StringValue(stranger)}) == l.want {
 		h.other = hit
 	}

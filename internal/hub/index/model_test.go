@@ -1,6 +1,7 @@
 package index_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -53,6 +54,14 @@ func (m *model) row(id tvilling.Identity) query.Fields {
 	return row
 }
 
+// fields returns the row of an identity in a query.
+func (m *model) fields(q *query.Query, id tvilling.Identity) query.Fields {
+	if q.Collection() == query.Joined {
+		return &pair{device: m.row(tvilling.Device(id.Device)), module: m.row(id)}
+	}
+	return m.row(id)
+}
+
 // find returns what a query finds, by looking at every twin.
 func (m *model) find(q *query.Query) []tvilling.Identity {
 	var ids []tvilling.Identity
@@ -60,15 +69,10 @@ func (m *model) find(q *query.Query) []tvilling.Identity {
 		if id.IsModule() != (q.Kind() == state.Modules) {
 			continue
 		}
-		row := m.row(id)
-		if q.Collection() == query.Joined {
-			device := m.twins[tvilling.Device(id.Device)]
-			if device == nil {
-				continue
-			}
-			row = &pair{device: m.row(tvilling.Device(id.Device)), module: row}
+		if q.Collection() == query.Joined && m.twins[tvilling.Device(id.Device)] == nil {
+			continue
 		}
-		if q.Match(row) {
+		if q.Match(m.fields(q, id)) {
 			ids = append(ids, id)
 		}
 	}
@@ -372,6 +376,87 @@ func ask(t *rapid.T, x *index.Index, m *model) {
 		t.Fatalf("%s: %v", text, err)
 	}
 	check(t, x, m, q, text)
+	from += " WHERE " + conditions(1, joined).Draw(t, "where of a group")
+	askGroups(t, x, m, from, joined)
+	askOrder(t, x, m, from, joined)
+}
+
+// askGroups puts a random question for groups.
+func askGroups(t *rapid.T, x *index.Index, m *model, from string, joined bool) {
+	var keys, items []string
+	for i := range rapid.IntRange(0, 3).Draw(t, "keys") {
+		keys = append(keys, member(t, "key", joined))
+		items = append(items, fmt.Sprintf("%s AS k%d", keys[i], i))
+	}
+	items = append(items, "COUNT() AS n")
+	for i, f := range rapid.SliceOfN(rapid.SampledFrom([]string{"AVG", "SUM", "MIN", "MAX"}), 0, 2).Draw(t, "aggregates") {
+		items = append(items, fmt.Sprintf("%s(%s) AS a%d", f, member(t, "operand", joined), i))
+	}
+	text := "SELECT " + strings.Join(items, ", ") + " FROM " + from
+	if keys != nil {
+		text += " GROUP BY " + strings.Join(keys, ", ")
+	}
+	q, err := query.Compile(text)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	want, got := q.NewGroups(), q.NewGroups()
+	for _, id := range m.find(q) {
+		if err := want.Add(m.fields(q, id)); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+	n, err := x.Group(t.Context(), q, got)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	if n.Doubtful > 0 {
+		return
+	}
+	wantPage, err := want.Page(100, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gotPage, err := got.Page(100, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(wantPage.Body) != string(gotPage.Body) {
+		t.Fatalf("%s: %s, want %s", text, gotPage.Body, wantPage.Body)
+	}
+}
+
+// askOrder puts a random question with an order, page by page.
+func askOrder(t *rapid.T, x *index.Index, m *model, from string, joined bool) {
+	text := "SELECT * FROM " + from + " ORDER BY " + member(t, "first term", joined) + rapid.SampledFrom([]string{"", " DESC"}).Draw(t, "direction") +
+		", " + member(t, "second term", joined)
+	q, err := query.Compile(text)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	want := m.find(q)
+	slices.SortStableFunc(want, func(a, b tvilling.Identity) int {
+		return bytes.Compare(q.AppendSortKey(nil, m.fields(q, a)), q.AppendSortKey(nil, m.fields(q, b)))
+	})
+	var got []tvilling.Identity
+	for at := (query.Position{}); ; {
+		f, err := x.Top(t.Context(), q, at, 2)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if f.Doubtful > 0 {
+			return
+		}
+		got = append(got, f.IDs...)
+		if !f.More {
+			break
+		}
+		last := f.IDs[len(f.IDs)-1]
+		at = query.Position{After: last, Key: q.AppendSortKey(nil, m.fields(q, last))}
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("%s: %v, want %v", text, got, want)
+	}
 }
 
 // check compares what the index says with what is.

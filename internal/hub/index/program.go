@@ -68,11 +68,16 @@ func (r *run) terms(list []query.Condition, want query.Truth, either bool) *prog
 	return p
 }
 
+// row returns a row to look at.
+func (r *run) row() *row {
+	w := &row{run: r, sources: r.sources}
+	w.given.number = -1
+	return w
+}
+
 func (r *run) leaf(c query.Condition, want query.Truth) *leaf {
-	l := &leaf{test: c, want: want, constant: open}
+	l := &leaf{test: c, want: want, constant: open, row: r.row()}
 	_, l.defined = c.(query.Defined)
-	l.row = &row{run: r, sources: r.sources}
-	l.row.given.number = -1
 	var column *query.Member
 	varying := 0
 	for _, m := range query.Members(c) {
@@ -101,7 +106,7 @@ func (r *run) leaf(c query.Condition, want query.Truth) *leaf {
 // outcome runs the test on the row as it is.
 func (l *leaf) outcome() outcome {
 	r := l.row
-	r.unsure, r.absent, r.inside = false, false, false
+	r.forget()
 	truth := l.test.Test(r)
 	switch {
 	case r.absent, !l.defined && (r.unsure || r.inside):

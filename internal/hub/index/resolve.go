@@ -189,6 +189,12 @@ type row struct {
 	unsure, absent, inside bool
 }
 
+// known reports whether all that was asked of the row since forget is known.
+func (r *row) known() bool { return !r.unsure && !r.absent && !r.inside }
+
+// forget forgets what was asked of the row.
+func (r *row) forget() { r.unsure, r.absent, r.inside = false, false, false }
+
 // Member returns the value of a member, or one of the same kind if the index
 // does not know it.
 func (r *row) Member(m *query.Member) query.Value {

@@ -89,16 +89,20 @@ func (r *run) heard(id tvilling.Identity) (time.Time, bool) {
 	return activity, connected
 }
 
-// each evaluates the query block by block and gives f the rows that may be
-// hits, and those of them that are for sure.
-func (r *run) each(ctx context.Context, f func(b *block, at int, may, sure *mask) error) error {
+// span is a range of the words of a mask.
+type span struct{ from, to int }
+
+// each evaluates the query over all blocks and gives f the rows, some words of a
+// block at a time, that may be hits, and those of them that are for sure. f runs
+// under the lock of the block: what it reads of a row is as of the moment at
+// which the row was evaluated.
+func (r *run) each(ctx context.Context, f func(b *block, s span, may, sure *mask) error) error {
 	var may, sure mask
-	for i, b := range r.blocks {
+	for _, b := range r.blocks {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		r.evaluate(b, &may, &sure)
-		if err := f(b, i, &may, &sure); err != nil {
+		if err := r.evaluate(b, &may, &sure, f); err != nil {
 			return err
 		}
 	}
@@ -106,21 +110,21 @@ func (r *run) each(ctx context.Context, f func(b *block, at int, may, sure *mask
 }
 
 // evaluate finds the rows of a block that may be hits, and those that are.
-func (r *run) evaluate(b *block, may, sure *mask) {
+func (r *run) evaluate(b *block, may, sure *mask, f func(b *block, s span, may, sure *mask) error) error {
 	step := blockWords
 	if r.slow {
 		step = slowRows / 64
 	}
 	for from := 0; from < blockWords; from += step {
-		r.part(b, span{from, from + step}, may, sure)
+		if err := r.part(b, span{from, from + step}, may, sure, f); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-// span is a range of the words of a mask.
-type span struct{ from, to int }
-
 // part evaluates some rows of a block, all as of one moment.
-func (r *run) part(b *block, s span, may, sure *mask) {
+func (r *run) part(b *block, s span, may, sure *mask, f func(b *block, s span, may, sure *mask) error) error {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	for w := s.from; w < s.to; w++ {
@@ -138,6 +142,10 @@ func (r *run) part(b *block, s span, may, sure *mask) {
 			sure[w] &^= b.damaged[w]
 		}
 	}
+	if f == nil {
+		return nil
+	}
+	return f(b, s, may, sure)
 }
 
 // borrow returns a mask of any content.
