@@ -21,8 +21,8 @@ func (c *checker) condition(e Expr) (Condition, error) {
 	case *Like:
 		return c.like(e)
 	case *Call:
-		if build, ok := predicates[e.Name]; ok {
-			return build(c, e)
+		if x, err := c.predicate(e); x != nil || err != nil {
+			return x, err
 		}
 	case *Path, *Constant, *Array, *Negative:
 	}
@@ -71,9 +71,11 @@ func (c *checker) value(e Expr) (Operand, error) {
 			return c.arithmetic(e)
 		}
 	case *Call:
-		if _, ok := predicates[e.Name]; !ok {
+		x, err := c.predicate(e)
+		if x == nil && err == nil {
 			return c.function(e)
 		}
+		return asOperand{x}, err
 	}
 	x, err := c.condition(e)
 	return asOperand{x}, err

@@ -6,60 +6,61 @@ import (
 	"strings"
 )
 
+// predicate is a function that has a truth.
+type predicate struct {
+	arguments int
+	condition func(args []Operand) Condition
+}
+
 // predicates are the functions that have a truth, in both spellings where there
-// are two: the one of twin queries and the one of message routing.
-var predicates map[string]func(*checker, *Call) (Condition, error)
+// are two: the one of twin queries and the one of message routing. Two more are
+// in [checker.predicate].
+var predicates = map[string]predicate{
+	"STARTSWITH":   {2, part(atStart)},
+	"STARTS_WITH":  {2, part(atStart)},
+	"ENDSWITH":     {2, part(atEnd)},
+	"ENDS_WITH":    {2, part(atEnd)},
+	"CONTAINS":     {2, part(anywhere)},
+	"IS_ARRAY":     {1, isKind(List)},
+	"IS_BOOL":      {1, isKind(Bool)},
+	"IS_NULL":      {1, isKind(Null)},
+	"IS_NUMBER":    {1, isKind(Number)},
+	"IS_OBJECT":    {1, isKind(Object)},
+	"IS_STRING":    {1, isKind(String, Time)},
+	"IS_PRIMITIVE": {1, isKind(Null, Bool, Number, String, Time)},
+}
 
-// functions are the functions that have a value.
-var functions map[string]function
-
-// function is one with up to three arguments. Those that may be left away are
-// given as the last of defaults.
+// function is one that has a value and up to three arguments. Those that may be
+// left away are given as the last of defaults.
 type function struct {
 	arguments int
 	defaults  []Value
 	value     func(a, b, c Value) Value
 }
 
-func init() {
-	predicates = map[string]func(*checker, *Call) (Condition, error){
-		"IS_DEFINED":     (*checker).isDefined,
-		"STARTSWITH":     part(atStart),
-		"STARTS_WITH":    part(atStart),
-		"ENDSWITH":       part(atEnd),
-		"ENDS_WITH":      part(atEnd),
-		"CONTAINS":       part(anywhere),
-		"ARRAY_CONTAINS": (*checker).arrayContains,
-		"IS_ARRAY":       isKind(List),
-		"IS_BOOL":        isKind(Bool),
-		"IS_NULL":        isKind(Null),
-		"IS_NUMBER":      isKind(Number),
-		"IS_OBJECT":      isKind(Object),
-		"IS_STRING":      isKind(String, Time),
-		"IS_PRIMITIVE":   isKind(Null, Bool, Number, String, Time),
-	}
-	functions = map[string]function{
-		"ABS":       {1, nil, number(math.Abs)},
-		"EXP":       {1, nil, number(math.Exp)},
-		"SQUARE":    {1, nil, number(func(x float64) float64 { return x * x })},
-		"CEILING":   {1, nil, number(math.Ceil)},
-		"FLOOR":     {1, nil, number(math.Floor)},
-		"SIGN":      {1, nil, number(sign)},
-		"SQRT":      {1, nil, number(math.Sqrt)},
-		"POWER":     {2, nil, power},
-		"AS_NUMBER": {1, nil, asNumber},
-		"LENGTH":    {1, nil, length},
-		"LOWER":     {1, nil, text(strings.ToLower)},
-		"UPPER":     {1, nil, text(strings.ToUpper)},
-		"SUBSTRING": {3, []Value{NumberValue(math.MaxInt32)}, substring},
-		"INDEX_OF":  {2, nil, indexOf},
-	}
+// functions are the functions that have a value. One more is in
+// [checker.function].
+var functions = map[string]function{
+	"ABS":       {1, nil, number(math.Abs)},
+	"EXP":       {1, nil, number(math.Exp)},
+	"SQUARE":    {1, nil, number(func(x float64) float64 { return x * x })},
+	"CEILING":   {1, nil, number(math.Ceil)},
+	"FLOOR":     {1, nil, number(math.Floor)},
+	"SIGN":      {1, nil, number(sign)},
+	"SQRT":      {1, nil, number(math.Sqrt)},
+	"POWER":     {2, nil, power},
+	"AS_NUMBER": {1, nil, asNumber},
+	"LENGTH":    {1, nil, length},
+	"LOWER":     {1, nil, text(strings.ToLower)},
+	"UPPER":     {1, nil, text(strings.ToUpper)},
+	"SUBSTRING": {3, []Value{NumberValue(math.MaxInt32)}, substring},
+	"INDEX_OF":  {2, nil, indexOf},
 }
 
 // Functions returns the names of the functions of the language, sorted,
 // aggregates apart.
 func Functions() []string {
-	names := []string{"CONCAT"}
+	names := []string{"ARRAY_CONTAINS", "CONCAT", "IS_DEFINED"}
 	for name := range predicates {
 		names = append(names, name)
 	}
@@ -68,6 +69,25 @@ func Functions() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// predicate compiles a function that has a truth; nil if the name is none.
+func (c *checker) predicate(e *Call) (Condition, error) {
+	switch e.Name {
+	case "IS_DEFINED":
+		return c.isDefined(e)
+	case "ARRAY_CONTAINS":
+		return c.arrayContains(e)
+	}
+	p, ok := predicates[e.Name]
+	if !ok {
+		return nil, nil
+	}
+	args, err := c.arguments(e, p.arguments, p.arguments)
+	if err != nil {
+		return nil, err
+	}
+	return p.condition(args), nil
 }
 
 // function compiles a function that has a value.

@@ -78,13 +78,14 @@ func TestGroupsOfParts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var rows []*querytest.Row
 		for i := range rapid.IntRange(0, 20).Draw(t, "rows") {
-			tags := fmt.Sprintf(`"i":%d`, i)
+			var tags strings.Builder
+			fmt.Fprintf(&tags, `"i":%d`, i)
 			for _, name := range []string{"a", "b"} {
 				if v := values.Draw(t, name); v != "" && !strings.Contains(v, `\u0000`) { // which a twin does not take
-					tags += fmt.Sprintf(`,%q:%s`, name, v)
+					fmt.Fprintf(&tags, `,%q:%s`, name, v)
 				}
 			}
-			rows = append(rows, querytest.MustTwin(testingOf(t), fmt.Sprintf(`{"deviceId":"d%02d","tags":{%s}}`, i, tags)))
+			rows = append(rows, querytest.MustTwin(testingOf(t), fmt.Sprintf(`{"deviceId":"d%02d","tags":{%s}}`, i, tags.String())))
 		}
 		order := rapid.SampledFrom([]string{"", " ORDER BY n DESC", " ORDER BY tags.b DESC, n", " ORDER BY m, tags.a DESC"}).Draw(t, "order")
 		top := rapid.SampledFrom([]string{"", "TOP 3 ", "TOP 1000 "}).Draw(t, "top")
@@ -161,7 +162,8 @@ func testingOf(t *rapid.T) testing.TB { return fatal{t: t} }
 // beginning of another.
 func TestKeys(t *testing.T) {
 	ordered := []query.Value{
-		{}, query.NullValue(), query.BoolValue(false), query.BoolValue(true),
+		{},
+		query.NullValue(), query.BoolValue(false), query.BoolValue(true),
 		query.NumberValue(-1e300), query.NumberValue(-1), query.NumberValue(-0.5), query.NumberValue(0), query.NumberValue(0.5), query.NumberValue(2), query.NumberValue(1e300),
 		query.StringValue(""), query.StringValue("\x00"), query.StringValue("\x00\x00"), query.StringValue("\x00\x01"), query.StringValue("\x01"), query.StringValue("a"), query.StringValue("a\x00"), query.StringValue("a\x00b"), query.StringValue("aa"), query.StringValue("b"), query.StringValue("é"),
 		query.TimeValue(querytest.Written.AddDate(-3000, 0, 0)), query.TimeValue(querytest.Written), query.TimeValue(querytest.Written.Add(100)),

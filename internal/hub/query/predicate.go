@@ -22,18 +22,16 @@ func (d Defined) Test(row Fields) Truth { return truthOf(row.Member(d.Member).ki
 
 func (d Defined) members(dst []*Member) []*Member { return append(dst, d.Member) }
 
-// isKind compiles IS_ARRAY, IS_STRING and the like.
-func isKind(kinds ...Kind) func(*checker, *Call) (Condition, error) {
-	return func(c *checker, e *Call) (Condition, error) {
-		args, err := c.arguments(e, 1, 1)
-		if err != nil {
-			return nil, err
-		}
-		k := ofKind{x: args[0]}
-		for _, kind := range kinds {
-			k.kinds[kind] = true
-		}
-		return k, nil
+// isKind makes the condition of IS_ARRAY, IS_STRING and the like.
+func isKind(kinds ...Kind) func([]Operand) Condition {
+	k := ofKind{}
+	for _, kind := range kinds {
+		k.kinds[kind] = true
+	}
+	return func(args []Operand) Condition {
+		k := k
+		k.x = args[0]
+		return k
 	}
 }
 
@@ -58,15 +56,9 @@ const (
 	anywhere
 )
 
-// part compiles STARTSWITH and the like.
-func part(where place) func(*checker, *Call) (Condition, error) {
-	return func(c *checker, e *Call) (Condition, error) {
-		args, err := c.arguments(e, 2, 2)
-		if err != nil {
-			return nil, err
-		}
-		return hasPart{where: where, whole: args[0], part: args[1]}, nil
-	}
+// part makes the condition of STARTSWITH and the like.
+func part(where place) func([]Operand) Condition {
+	return func(args []Operand) Condition { return hasPart{where: where, whole: args[0], part: args[1]} }
 }
 
 // hasPart asks whether one text has another at a place.

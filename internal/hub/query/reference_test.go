@@ -329,23 +329,24 @@ func referenceLike(e *query.Like, x any) any {
 	if !ok {
 		return undefined{}
 	}
-	expression := "(?s)^"
+	var expression strings.Builder
+	expression.WriteString("(?s)^")
 	for rest := e.Pattern; rest != ""; {
 		_, n := utf8.DecodeRuneInString(rest)
 		switch c := rest[:n]; c {
 		case "%":
-			expression += ".*"
+			expression.WriteString(".*")
 		case "_":
-			expression += "."
+			expression.WriteString(".")
 		case `\`:
 			rest, n = rest[1:], 1
-			expression += regexp.QuoteMeta(rest[:1])
+			expression.WriteString(regexp.QuoteMeta(rest[:1]))
 		default:
-			expression += regexp.QuoteMeta(c)
+			expression.WriteString(regexp.QuoteMeta(c))
 		}
 		rest = rest[n:]
 	}
-	return regexp.MustCompile(expression+"$").MatchString(s) != e.Negated
+	return regexp.MustCompile(expression.String()+"$").MatchString(s) != e.Negated
 }
 
 var arithmetic = map[query.Op]func(a, b float64) float64{
@@ -402,7 +403,7 @@ var functions = map[string]struct {
 }{
 	"ABS":     {1, onNumber(math.Abs)},
 	"EXP":     {1, onNumber(math.Exp)},
-	"SQUARE":  {1, onNumber(func(x float64) float64 { return math.Pow(x, 2) })},
+	"SQUARE":  {1, onNumber(func(x float64) float64 { return x * x })},
 	"CEILING": {1, onNumber(math.Ceil)},
 	"FLOOR":   {1, onNumber(math.Floor)},
 	"SQRT":    {1, onNumber(math.Sqrt)},

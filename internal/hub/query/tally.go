@@ -1,8 +1,6 @@
 package query
 
-import (
-	"math"
-)
+import "math"
 
 // Function is an aggregate function.
 type Function uint8
@@ -114,21 +112,22 @@ type total struct {
 }
 
 func (t *total) add(x float64) {
-	kept := t.parts[:0]
-	for _, y := range t.parts {
+	parts := t.parts
+	t.parts = t.parts[:0] // which stays behind what is read
+	for _, y := range parts {
 		if math.Abs(x) < math.Abs(y) {
 			x, y = y, x
 		}
 		high := x + y
 		if low := y - (high - x); low != 0 {
-			kept = append(kept, low)
+			t.parts = append(t.parts, low)
 		}
 		x = high
 	}
 	if math.IsInf(x, 0) || math.IsNaN(x) {
 		t.beyond, x = true, 0
 	}
-	t.parts = append(kept, x)
+	t.parts = append(t.parts, x)
 }
 
 // addTimes adds n times x.
@@ -137,7 +136,7 @@ func (t *total) addTimes(x float64, n int64) {
 		t.add(x)
 		return
 	}
-	product := x * float64(n)
+	product := float64(x * float64(n)) // not fused with what follows
 	t.add(product)
 	if !t.beyond {
 		t.add(math.FMA(x, float64(n), -product)) // what the product was rounded by

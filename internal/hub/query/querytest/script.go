@@ -80,11 +80,12 @@ func runScript(t *testing.T, text string, open func(*testing.T, []*Row) Engine) 
 		if !ok {
 			continue
 		}
+		begin := i + 1
 		for i+1 < len(lines) && strings.HasPrefix(lines[i+1], "\t") {
 			i++
-			q += "\n" + lines[i]
 			out.WriteString(lines[i] + "\n")
 		}
+		q = strings.Join(append([]string{q}, lines[begin:i+1]...), "\n")
 		for _, row := range answer(t, engine, q) {
 			out.WriteString(row + "\n")
 		}
