@@ -19,13 +19,14 @@ func newTwinCommand() *cobra.Command {
 	var hub hubFlags
 	cmd := &cobra.Command{
 		Use:   "twin",
-		Short: "Show, change and watch twins",
-		Long: `Show, change and watch twins of devices (named device) and modules (named
+		Short: "Show, change and watch twins, and their past",
+		Long: `Show, change and watch twins, and their past: twins of devices (named device) and modules (named
 device/module; the security module twin is device/azureiotsecurity).`,
 		Example: "  tvilling twin show thermostat-1\n  tvilling twin patch thermostat-1 --desired '{\"fps\":30}'\n  tvilling twin configure thermostat-1 snapshotFrequency=PT1H\n  tvilling twin watch thermostat-1/azureiotsecurity",
 	}
 	hub.add(cmd)
 	cmd.AddCommand(newTwinShowCommand(&hub), newTwinPatchCommand(&hub), newTwinReplaceCommand(&hub), newTwinConfigureCommand(&hub), newTwinWatchCommand(&hub))
+	cmd.AddCommand(newTwinHistoryCommand(&hub), newTwinDiffCommand(&hub), newTwinRestoreCommand(&hub))
 	return cmd
 }
 
