@@ -76,6 +76,29 @@ func TestAt(t *testing.T) {
 	}
 }
 
+// TestPass demands that Pass yields what Read does, record by record.
+func TestPass(t *testing.T) {
+	t.Parallel()
+	l := mustOpen(t, segment.Options{Dir: t.TempDir(), MaxBytes: 200 << 10})
+	for n := range 60 {
+		mustAppend(t, l, strings.Repeat("x", n*13%700), strings.Repeat("z", n*1013%20000))
+	}
+	all := places(t, l)
+	for _, after := range []uint64{0, 1, 77, 120} {
+		n := int(after)
+		for got, err := range l.Pass(after) {
+			want := all[n].rec
+			if err != nil || got.Sequence != want.Sequence || got.Offset != want.Offset || !bytes.Equal(got.Payload, want.Payload) {
+				t.Fatalf("Pass(%d): record %d, %v; want %d", after, got.Sequence, err, want.Sequence)
+			}
+			n++
+		}
+		if n != len(all) {
+			t.Errorf("Pass(%d) ends at record %d of %d", after, n, len(all))
+		}
+	}
+}
+
 // TestAtDamage demands that a damaged record is refused, and its neighbours not.
 func TestAtDamage(t *testing.T) {
 	t.Parallel()

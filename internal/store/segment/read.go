@@ -30,6 +30,16 @@ type Record struct {
 // lacks something. Files that are dropped during the loop are read to their
 // end if they were begun.
 func (l *Log) Read(after uint64) iter.Seq2[Record, error] {
+	return l.read(after, false)
+}
+
+// Pass is [Log.Read] for a consumer that keeps nothing: a payload is good
+// until the next record only.
+func (l *Log) Pass(after uint64) iter.Seq2[Record, error] {
+	return l.read(after, true)
+}
+
+func (l *Log) read(after uint64, reuse bool) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		until := l.Head()
 		for pos := after; pos < until; {
@@ -47,6 +57,7 @@ func (l *Log) Read(after uint64) iter.Seq2[Record, error] {
 				pos = r.last
 				continue
 			}
+			r.reuse = reuse
 			if !l.readFile(r, yield) {
 				return
 			}

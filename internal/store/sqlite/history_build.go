@@ -73,7 +73,7 @@ func (b *historyBuilder) add(rec segment.Record, err error) {
 
 // begin takes the directory of a batch.
 func (b *historyBuilder) begin(rec segment.Record, r *reader) {
-	b.start, b.offset, b.directory = rec.Sequence, rec.Offset, rec.Payload
+	b.start, b.offset, b.directory = rec.Sequence, rec.Offset, append(b.directory[:0], rec.Payload...)
 	r.byte()   // format
 	r.varint() // time
 	head := r.uvarint()

@@ -132,7 +132,7 @@ func (x *historyIndex) read(b *historyBuilder, quit <-chan struct{}) error {
 	if b.done >= b.segment.Last {
 		return nil
 	}
-	for rec, err := range x.log.Read(b.done) {
+	for rec, err := range x.log.Pass(b.done) {
 		if stopped(quit) {
 			return errClosed("read history")
 		}
