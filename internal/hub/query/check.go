@@ -47,6 +47,7 @@ func (c *checker) statement(s *Statement) (*Query, error) {
 		q.equals = equalities(q.where, c.of)
 	}
 	q.members = c.members
+	q.loads = q.records()
 	return q, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/query"
+	"github.com/tvilling/tvilling/internal/hub/query/querytest"
 	"github.com/tvilling/tvilling/internal/hub/state"
 )
 
@@ -145,6 +146,45 @@ func TestIn(t *testing.T) {
 			if in != either {
 				t.Errorf("%s IN [%s]: %v, want %v", path, items, in, either)
 			}
+		}
+	}
+}
+
+// TestRunReadsRecords checks that rows whose records cannot be read are told of,
+// and not shown without what is missing, wherever a query needs them.
+func TestRunReadsRecords(t *testing.T) {
+	good, bad := mustTwin(t, `{"deviceId":"a"}`), mustTwin(t, `{"deviceId":"b"}`)
+	damage := tvilling.Errorf(tvilling.Corrupt, "The stored identity is damaged.")
+	lazy := func() []query.Row {
+		return []query.Row{
+			&querytest.Row{Twin: query.Twin{Twin: good.Twin.Twin, From: &records{identity: good.Identity}}},
+			&querytest.Row{Twin: query.Twin{Twin: bad.Twin.Twin, From: &records{err: damage}}},
+		}
+	}
+	for _, tt := range []struct {
+		query string
+		count int
+		told  bool
+	}{
+		{"SELECT deviceId FROM devices", 2, false},
+		{"SELECT * FROM devices", 1, true},
+		{"SELECT deviceId, status FROM devices", 1, true},
+		{"SELECT deviceId FROM devices WHERE status = 'enabled'", 1, true},
+		{"SELECT deviceId FROM devices WHERE deviceId = 'a' OR status = 'enabled'", 1, true},
+		{"SELECT deviceId FROM devices ORDER BY connectionState", 1, true},
+		{"SELECT lastActivityTime FROM devices ORDER BY deviceId", 1, true},
+		{"SELECT deviceId, COUNT() AS n FROM devices GROUP BY deviceId, status", 1, true},
+		{"SELECT deviceId, MAX(lastActivityTime) AS last FROM devices GROUP BY deviceId", 1, true},
+	} {
+		told := 0
+		o := query.Options{Damaged: func(error) { told++ }}
+		p, err := mustCompile(t, tt.query).Run(t.Context(), source(lazy(), query.Devices), o)
+		if err != nil || p.Count != tt.count || told > 0 != tt.told {
+			t.Errorf("%s: %+v, %v, told %d times; want %d rows, told %v", tt.query, p, err, told, tt.count, tt.told)
+		}
+		_, err = mustCompile(t, tt.query).Run(t.Context(), source(lazy(), query.Devices), query.Options{})
+		if errors.Is(err, damage) != tt.told {
+			t.Errorf("%s without Damaged: %v", tt.query, err)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type Query struct {
 	where      Condition
 	order      []Sort
 	members    []*Member
+	loads      []*Member // of rows that are found
 	equals     map[string]string
 	digest     digest
 

@@ -96,8 +96,11 @@ func (r *run) each(ctx context.Context, rows Rows, after tvilling.Identity, see 
 		}
 		matches := false
 		if err == nil {
-			matches = r.query.Match(row)
-			err = row.Err()
+			if matches = r.query.Match(row); matches {
+				err = r.query.Load(row)
+			} else {
+				err = row.Err()
+			}
 		}
 		if err != nil {
 			if err := r.damaged(err); err != nil {
@@ -132,10 +135,7 @@ func (r *run) groups(ctx context.Context, rows Rows) (*Page, error) {
 		if !matches {
 			return false, nil
 		}
-		if err := g.Add(row); err != nil {
-			return false, err
-		}
-		return false, nil
+		return false, g.Add(row)
 	})
 	if err != nil {
 		return nil, err

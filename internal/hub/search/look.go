@@ -174,20 +174,6 @@ func (l *looker) read(ids iter.Seq2[tvilling.Identity, error]) iter.Seq[hit] {
 	}
 }
 
-// load reads what the query shows of a row that it finds.
-func load(q *query.Query, r query.Row) error {
-	switch r := r.(type) {
-	case *row:
-		return q.Load(&r.Twin)
-	case *query.Pair:
-		if err := load(q, r.Device); err != nil {
-			return err
-		}
-		return load(q, r.Module)
-	}
-	return nil
-}
-
 // keep makes a row of a scan one that stays, and holds no more memory than it
 // needs: the twins of a scan lie beside each other in large blocks.
 func keep(r query.Row) {

@@ -72,7 +72,7 @@ func told(o query.Options) func(error) error {
 func (r *run) groups(ctx context.Context, o query.Options) (*query.Page, error) {
 	begin := func() (*query.Groups, error) { return r.query.NewGroups(), nil }
 	list, err := gather(ctx, r, begin, func(g *query.Groups, row query.Row) error {
-		if err := load(r.query, row); err != nil {
+		if err := r.query.Load(row); err != nil {
 			return err
 		}
 		return g.Add(row)
@@ -111,7 +111,7 @@ func (r *run) plain(ctx context.Context, after tvilling.Identity, o query.Option
 		return func(yield func(query.Row, error) bool) {
 			for h := range r.stream(ctx, after) {
 				if h.err == nil && h.matches {
-					h.err = load(r.query, h.row)
+					h.err = r.query.Load(h.row)
 				}
 				if h.err != nil && isGone(h.err) {
 					continue
