@@ -11,7 +11,7 @@ import (
 
 // point is a flag's value: a moment in the history of a twin.
 type point struct {
-	client.RestorePoint
+	client.TwinPoint
 	now bool
 }
 

@@ -126,7 +126,7 @@ func runTwinRestore(cmd *cobra.Command, asJSON bool, c *client.Client, id tvilli
 	if err := may.ask(cmd, "Write this?"); err != nil {
 		return err
 	}
-	t, err := c.RestoreTwin(cmd.Context(), id, at.RestorePoint, client.IfTag(now.ETag))
+	t, err := c.RestoreTwin(cmd.Context(), id, at.TwinPoint, client.IfTag(now.ETag))
 	if tvilling.CodeOf(err) == tvilling.PreconditionFailed {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s was changed meanwhile, and nothing was written; run the command again to see the change as it is now.\n", oneLine(id.String()))
 	}

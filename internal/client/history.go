@@ -133,8 +133,8 @@ func (c *Client) TwinDiff(ctx context.Context, id tvilling.Identity, from, to st
 	return some(d, known(q, json.Unmarshal(d.Raw, d)))
 }
 
-// RestorePoint is the point that a twin is put back to. One member is set.
-type RestorePoint struct {
+// TwinPoint is a moment in the history of a twin. One member is set.
+type TwinPoint struct {
 	Version  int64     `json:"version,omitempty"`
 	Time     time.Time `json:"time,omitzero"`
 	Sequence uint64    `json:"sequence,omitempty"`
@@ -142,7 +142,7 @@ type RestorePoint struct {
 
 // RestoreTwin makes tags and desired properties of a twin what they were at a
 // point, if match allows it, and returns the twin.
-func (c *Client) RestoreTwin(ctx context.Context, id tvilling.Identity, point RestorePoint, match tvilling.Match) (*Twin, error) {
+func (c *Client) RestoreTwin(ctx context.Context, id tvilling.Identity, point TwinPoint, match tvilling.Match) (*Twin, error) {
 	t := &Twin{}
 	_, err := c.do(ctx, request{op: "restore twin", subject: id.String(), method: http.MethodPost, path: twinPath(id, "restore"), match: match, body: point}, t)
 	return some(t, err)
@@ -151,4 +151,20 @@ func (c *Client) RestoreTwin(ctx context.Context, id tvilling.Identity, point Re
 // twinPath is a path below that of a twin with its actors.
 func twinPath(id tvilling.Identity, what string) string {
 	return identityPath(id, "tvilling", "twins") + "/" + what
+}
+
+// TwinAt returns a twin as it was at a point, with its actors.
+func (c *Client) TwinAt(ctx context.Context, id tvilling.Identity, point TwinPoint) (*Twin, error) {
+	v := url.Values{}
+	switch {
+	case point.Version > 0:
+		v.Set("version", strconv.FormatInt(point.Version, 10))
+	case point.Sequence > 0:
+		v.Set("sequence", strconv.FormatUint(point.Sequence, 10))
+	default:
+		setTime(v, "time", point.Time)
+	}
+	t := &Twin{}
+	_, err := c.do(ctx, request{op: "get past twin", subject: id.String(), method: http.MethodGet, path: twinPath(id, "at"), query: v}, t)
+	return some(t, err)
 }
