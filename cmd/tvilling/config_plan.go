@@ -83,15 +83,16 @@ func runPlan(cmd *cobra.Command, hub *hubFlags, c *client.Client, s client.Confi
 			}
 			shown++
 		}
-		if after = p.Next; after == "" {
+		if p.Next == "" {
 			return nil
 		}
+		if p.Next == after {
+			return fmt.Errorf("the hub gives the page after %q again and again", after)
+		}
+		after = p.Next
 		if shown == top {
 			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "There are more twins than these %d; give --top 0 for all.\n", shown)
 			return err
-		}
-		if len(p.Twins) == 0 && p.Next == "" {
-			return errors.New("the hub gives an empty page") // it would never end
 		}
 	}
 }

@@ -38,7 +38,9 @@ func (h *Handler) configurationProgress(c *rest.Call) error {
 
 func (h *Handler) answerProgress(c *rest.Call, p configuration.Progress) error {
 	b := appendProgress(nil, p)
-	m, err := h.Configurations.Metrics(c.Context(), p.ID)
+	ctx, done := context.WithTimeout(c.Context(), figuresTime)
+	defer done()
+	m, err := h.Configurations.Metrics(ctx, p.ID)
 	if err != nil {
 		h.without(c, p.ID, "metrics of a configuration left out", err)
 		return c.JSON(append(b, '}'), "")

@@ -2,8 +2,11 @@ package hubapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/rest"
@@ -21,6 +24,8 @@ func (h *Handler) listConfigurations(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
+	ctx, done := context.WithTimeout(c.Context(), figuresTime)
+	defer done()
 	b, n := []byte{'['}, 0
 	for i := range list {
 		if h.readsConfiguration(c, &list[i]) != nil {
@@ -32,7 +37,7 @@ func (h *Handler) listConfigurations(c *rest.Call) error {
 		if n++; n > 1 {
 			b = append(b, ',')
 		}
-		b = appendConfiguration(b, &list[i], h.figures(c, &list[i]))
+		b = appendConfiguration(b, &list[i], h.figures(ctx, c, &list[i]))
 	}
 	return c.JSON(append(b, ']'), "")
 }
@@ -120,8 +125,14 @@ func (h *Handler) readConfiguration(c *rest.Call) (configuration.Configuration, 
 }
 
 func (h *Handler) answerConfiguration(c *rest.Call, conf *configuration.Configuration) error {
-	return c.JSON(appendConfiguration(nil, conf, h.figures(c, conf)), conf.ETag())
+	ctx, done := context.WithTimeout(c.Context(), figuresTime)
+	defer done()
+	return c.JSON(appendConfiguration(nil, conf, h.figures(ctx, c, conf)), conf.ETag())
 }
+
+// figuresTime is how long a request waits for what is counted, for all of the
+// configurations in its answer. Without an index each takes a look at all twins.
+const figuresTime = 5 * time.Second
 
 // figures are what is counted for a configuration. Metrics that cannot be had
 // do not fail a request for the definition, which may just have been changed:
@@ -133,9 +144,9 @@ type figures struct {
 	progress *configuration.Progress
 }
 
-func (h *Handler) figures(c *rest.Call, conf *configuration.Configuration) figures {
+func (h *Handler) figures(ctx context.Context, c *rest.Call, conf *configuration.Configuration) figures {
 	var f figures
-	m, err := h.Configurations.Metrics(c.Context(), conf.ID)
+	m, err := h.Configurations.Metrics(ctx, conf.ID)
 	if err != nil {
 		f.failed = h.without(c, conf.ID, "metrics of a configuration left out", err)
 	} else {
@@ -154,6 +165,9 @@ func (h *Handler) figures(c *rest.Call, conf *configuration.Configuration) figur
 func (h *Handler) without(c *rest.Call, id, message string, err error) string {
 	if tvilling.CodeOf(err) == tvilling.ConfigurationNotFound {
 		return "" // deleted meanwhile
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = &tvilling.Error{Code: tvilling.Unavailable, Message: "Counting takes longer than a request waits for it; ask again.", Err: err}
 	}
 	c.Log(slog.LevelWarn, message, slog.String("configuration", id), rest.ErrorAttr(err))
 	return tvilling.MessageOf(err)

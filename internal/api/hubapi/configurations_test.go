@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/hubapi"
@@ -253,4 +255,33 @@ func TestConfigurationWithoutFigures(t *testing.T) {
 	if log := h.log.String(); !strings.Contains(log, "the disk is gone") || !strings.Contains(log, "Too many queries run.") {
 		t.Errorf("the log does not say why: %s", log)
 	}
+}
+
+// slow are configurations whose figures take for ever.
+type slow struct{ hubapi.Configurations }
+
+func (slow) Metrics(ctx context.Context, _ string) (configuration.Metrics, error) {
+	<-ctx.Done()
+	return configuration.Metrics{}, context.Cause(ctx)
+}
+
+// TestConfigurationsDoNotWait: a list waits once for figures that take long,
+// and not for each of its configurations.
+func TestConfigurationsDoNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t)
+		for name, body := range reaches {
+			h.must(t, http.StatusOK, "iothubowner", http.MethodPut, "/configurations/"+name+version, body)
+		}
+		h.handler.Configurations = slow{h.handler.Configurations}
+		begin := time.Now()
+		w := h.must(t, http.StatusOK, "iothubowner", http.MethodGet, "/configurations"+version, "")
+		if took := time.Since(begin); took != 5*time.Second {
+			t.Errorf("the list took %s, want 5s", took)
+		}
+		if got := strings.Count(w.Body.String(), "takes longer than a request waits"); got != 2*len(reaches) {
+			t.Errorf("%d metrics say why they have no result, want %d: %s", got, 2*len(reaches), w.Body)
+		}
+	})
 }
