@@ -169,7 +169,7 @@ func TestDocumentedCommandsRun(t *testing.T) {
 		name, _, _ := strings.Cut(l.where, ":")
 		byFile[name] = append(byFile[name], l)
 	}
-	for _, name := range []string{"README.md", "docs/security-module.md", "docs/operations.md", "docs/agent.md", "docs/agent-configuration.md", "docs/configurations.md"} {
+	for _, name := range []string{"README.md", "docs/security-module.md", "docs/operations.md", "docs/agent.md", "docs/agent-configuration.md", "docs/configurations.md", "docs/twins.md"} {
 		t.Run(name, func(t *testing.T) {
 			hub := apptest.Start(t, nil)
 			// What the texts take as given when they do not make it themselves.
