@@ -45,8 +45,20 @@ func readBy(q *query.Query) areas {
 	if q.Star() {
 		return everything
 	}
+	return areasOf(q.Members())
+}
+
+// askedBy returns what the condition of a query reads.
+func askedBy(q *query.Query) areas {
+	if q.Where() == nil {
+		return existence
+	}
+	return areasOf(query.Members(q.Where()))
+}
+
+func areasOf(members []*query.Member) areas {
 	a := existence
-	for _, m := range q.Members() {
+	for _, m := range members {
 		a |= areaOf(m.Segments)
 	}
 	return a

@@ -244,6 +244,13 @@ func (h *hub) own(t testing.TB, id tvilling.Identity, name, body string) {
 	}
 }
 
+// settle waits until everybody in the bubble has nothing to do but to wait for
+// more.
+func settle() {
+	time.Sleep(50 * time.Millisecond) //nolint:forbidigo // the bubble's clock, at once
+	synctest.Wait()
+}
+
 func want(t testing.TB, got []string, want ...string) {
 	t.Helper()
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
@@ -263,12 +270,12 @@ func TestFollow(t *testing.T) {
 		h.patch(t, a, `{"site":"lab"}`, "")
 		h.Register(t, b)
 		f := h.follow(t, bySite, "", nil)
-		synctest.Wait()
+		settle()
 		want(t, f.events(), `entered a {"deviceId":"a","site":"lab"}`, "ready 1")
 
 		h.patch(t, b, `{"site":"lab"}`, "")
 		h.report(t, a, `{"t":1}`)
-		synctest.Wait()
+		settle()
 		want(t, f.events(), `entered b {"deviceId":"b","site":"lab"}`, `changed a {"deviceId":"a","site":"lab","t":1}`)
 
 		// What is not shown, what is as it was, another kind, another site.
@@ -278,7 +285,7 @@ func TestFollow(t *testing.T) {
 		h.patch(t, tvilling.Identity{Device: "a", Module: tvilling.SecurityModule}, `{"site":"lab"}`, "")
 		h.Register(t, tvilling.Device("c"))
 		_, client, _ := h.Connect(t, a, true)
-		synctest.Wait()
+		settle()
 		want(t, f.events())
 		if closed := client.Closed(); len(closed) > 0 {
 			t.Error(closed)
@@ -288,7 +295,7 @@ func TestFollow(t *testing.T) {
 		if err := h.Registry.Delete(t.Context(), b, tvilling.Match{}, "test"); err != nil {
 			t.Fatal(err)
 		}
-		synctest.Wait()
+		settle()
 		want(t, f.events(), "left a", "left b")
 		if s := h.live.Stats(); s.Open != 1 || s.Members != 0 || s.Events != 5 {
 			t.Errorf("stats are %+v", s)
@@ -311,24 +318,24 @@ func TestFollowConnection(t *testing.T) {
 		online := h.follow(t, `SELECT deviceId FROM devices WHERE connectionState = 'Connected'`, "", nil)
 		whole := h.follow(t, `SELECT * FROM devices`, "", nil)
 		bad := h.follow(t, `SELECT deviceId, security.score FROM devices.modules WHERE security.state = 'unhealthy'`, "", nil)
-		synctest.Wait()
+		settle()
 		online.events()
 		whole.events()
 		bad.events()
 
 		s, _, _ := h.Connect(t, a, true)
-		synctest.Wait()
+		settle()
 		want(t, online.events(), `entered a {"deviceId":"a"}`)
 		if got := whole.events(); len(got) != 1 || !strings.HasPrefix(got[0], "changed a ") || !strings.Contains(got[0], `"connected":true`) {
 			t.Errorf("told %q", got)
 		}
 		s.Done(nil)
 		h.own(t, m, "security", `{"state":"unhealthy","score":40}`)
-		synctest.Wait()
+		settle()
 		want(t, online.events(), `left a`)
 		want(t, bad.events(), `entered a/azureiotsecurity {"deviceId":"a","score":40}`)
 		h.own(t, m, "security", `{"state":"healthy","score":90}`)
-		synctest.Wait()
+		settle()
 		want(t, bad.events(), `left a/azureiotsecurity`)
 	})
 }
@@ -339,12 +346,12 @@ func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t)
 		f := h.follow(t, bySite, "", nil)
-		synctest.Wait()
+		settle()
 		f.events()
 		_, first, _ := f.state()
 		h.Register(t, tvilling.Device("a")) // moves the cursor, and no more
 		time.Sleep(16 * time.Second)        //nolint:forbidigo // the bubble's clock, at once
-		synctest.Wait()
+		settle()
 		want(t, f.events(), "idle")
 		if _, cursor, _ := f.state(); cursor == first {
 			t.Error("the cursor stays where it was")
@@ -352,7 +359,7 @@ func TestIdle(t *testing.T) {
 		if _, err := h.Policies.Regenerate(t.Context(), "service", "primary", "test"); err != nil {
 			t.Fatal(err)
 		}
-		synctest.Wait()
+		settle()
 		want(t, f.events(), "idle")
 	})
 }
@@ -392,7 +399,7 @@ func TestLimits(t *testing.T) {
 		}
 		f := h.follow(t, "SELECT deviceId FROM devices", "", nil)
 		g := h.follow(t, "SELECT deviceId FROM devices", "", nil)
-		synctest.Wait()
+		settle()
 		want(t, f.events(), `entered d0 {"deviceId":"d0"}`, `entered d1 {"deviceId":"d1"}`, `entered d2 {"deviceId":"d2"}`, "ready 3")
 		if _, err := h.live.Open(t.Context(), "SELECT deviceId FROM devices", ""); tvilling.CodeOf(err) != tvilling.Throttled {
 			t.Errorf("a third one: %v", err)
@@ -400,7 +407,7 @@ func TestLimits(t *testing.T) {
 		g.end()
 		// One row more while it is followed ends it; and then it is not begun.
 		h.Register(t, tvilling.Device("d3"))
-		synctest.Wait()
+		settle()
 		if _, _, err := f.state(); tvilling.CodeOf(err) != tvilling.TooLarge {
 			t.Errorf("a fourth row: %v", err)
 		}
@@ -488,11 +495,11 @@ func TestFault(t *testing.T) {
 		var h *hub
 		h = newHub(t, func(o *live.Options) { o.Search = failing{o.Search, func() error { return broken }} })
 		f := h.follow(t, bySite, "", nil)
-		synctest.Wait()
+		settle()
 		f.events()
 		a := tvilling.Device("a")
 		h.Register(t, a)
-		synctest.Wait()
+		settle()
 		if _, _, err := f.state(); !errors.Is(err, broken) {
 			t.Errorf("told %v", err)
 		}
@@ -520,12 +527,12 @@ func TestDamaged(t *testing.T) {
 		h.Register(t, b)
 		h.patch(t, a, `{"site":"lab"}`, "")
 		f := h.follow(t, bySite, "", nil)
-		synctest.Wait()
+		settle()
 		f.events()
 		damaged = true
 		h.report(t, a, `{"t":1}`)
 		h.patch(t, b, `{"site":"lab"}`, "")
-		synctest.Wait()
+		settle()
 		want(t, f.events(), "left a", `entered b {"deviceId":"b","site":"lab"}`)
 	})
 }

@@ -25,7 +25,7 @@ func TestResume(t *testing.T) {
 			}
 		}
 		f := h.follow(t, bySite, "", nil)
-		synctest.Wait()
+		settle()
 		f.end()
 		rows, cursor, _ := f.state()
 
@@ -49,7 +49,7 @@ func TestResume(t *testing.T) {
 			`entered comes {"deviceId":"comes","site":"lab"}`, `entered new {"deviceId":"new","site":"lab"}`, "ready 5",
 		}
 		g := h.follow(t, bySite, cursor, rows)
-		synctest.Wait()
+		settle()
 		want(t, g.events(), told...)
 		got, again, _ := g.state()
 		if want := h.result(t, bySite); !maps.Equal(got, want) {
@@ -58,14 +58,14 @@ func TestResume(t *testing.T) {
 		g.end()
 		// The same cursor tells the same once more, the new one nothing.
 		g = h.follow(t, bySite, cursor, rows)
-		synctest.Wait()
+		settle()
 		want(t, g.events(), told...)
 		g.end()
 		g = h.follow(t, bySite, again, got)
-		synctest.Wait()
+		settle()
 		want(t, g.events(), "ready 5")
 		h.report(t, id("comes"), `{"t":7}`)
-		synctest.Wait()
+		settle()
 		want(t, g.events(), `changed comes {"deviceId":"comes","site":"lab","t":7}`)
 		g.end()
 
@@ -75,7 +75,7 @@ func TestResume(t *testing.T) {
 		h = over(t, h.Core)
 		h.patch(t, id("idle"), `{"floor":1}`, "")
 		g = h.follow(t, bySite, cursor, got)
-		synctest.Wait()
+		settle()
 		want(t, g.events(), "left idle", "ready 4")
 	})
 }
@@ -99,12 +99,12 @@ func TestReset(t *testing.T) {
 			{"activity", heard, func() {}, []string{"reset", `entered a {"deviceId":"a"}`, "ready 1"}},
 		} {
 			f := h.follow(t, tt.text, "", nil)
-			synctest.Wait()
+			settle()
 			f.end()
 			rows, cursor, _ := f.state()
 			tt.between()
 			f = h.follow(t, tt.text, cursor, rows)
-			synctest.Wait()
+			settle()
 			got := f.events()
 			f.end()
 			t.Log(tt.name)
@@ -113,12 +113,12 @@ func TestReset(t *testing.T) {
 		// A cursor of a hub that has forgotten, as one that was restored from a backup.
 		f := h.follow(t, bySite, "", nil)
 		h.Register(t, tvilling.Device("b"))
-		synctest.Wait()
+		settle()
 		f.end()
 		_, cursor, _ := f.state()
 		other := newHub(t)
 		g := other.follow(t, bySite, cursor, nil)
-		synctest.Wait()
+		settle()
 		want(t, g.events(), "reset", "ready 0")
 	})
 }
@@ -128,7 +128,7 @@ func TestCursor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t)
 		f := h.follow(t, bySite, "", nil)
-		synctest.Wait()
+		settle()
 		f.end()
 		_, cursor, _ := f.state()
 		for _, bad := range []string{"x", cursor + "AA", cursor[:len(cursor)-2], cursor + "\n", "AAAA"} {
@@ -260,7 +260,7 @@ func TestFollowedIsFound(t *testing.T) {
 				if f.r.IntN(2) == 0 {
 					continue
 				}
-				synctest.Wait()
+				settle()
 				for i, text := range queries {
 					got, _, err := clients[i].state()
 					if want := f.result(t, text); err != nil || !maps.Equal(got, want) {

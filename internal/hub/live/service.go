@@ -139,7 +139,7 @@ func (s *Service) Open(ctx context.Context, text, cursor string) (*Subscription,
 	if err := check(q); err != nil {
 		return nil, err
 	}
-	l := &Subscription{service: s, query: q, text: digest(text), reads: readBy(q), modules: q.Collection() == query.Modules}
+	l := &Subscription{service: s, query: q, text: digest(text), reads: readBy(q), asks: askedBy(q), modules: q.Collection() == query.Modules}
 	if cursor != "" {
 		from, run, err := decode(cursor, l.text)
 		if err != nil {

@@ -17,6 +17,10 @@ import (
 // several times in one is looked at as few times as possible.
 const batch = 1024
 
+// gather is the least time between two looks for touches: under load a reader is
+// woken for many rounds of the committer at once, and not for each of them.
+const gather = 5 * time.Millisecond
+
 // errStopped ends the work for a reader that wants no more events.
 var errStopped = errors.New("the reader stopped")
 
@@ -25,8 +29,9 @@ type Subscription struct {
 	service *Service
 	query   *query.Query
 	text    mark
-	reads   areas
-	modules bool
+	// reads is what the query reads or shows, asks what its condition does.
+	reads, asks areas
+	modules     bool
 
 	// at is how far events were told.
 	at position
@@ -236,8 +241,9 @@ func (l *Subscription) show(row query.Row) uint64 {
 func (l *Subscription) follow(ctx context.Context) (reason string, err error) {
 	touches := make([]touch, 0, batch)
 	l.looked = make(map[tvilling.Identity]uint64)
-	quiet := time.NewTimer(l.service.opt.Quiet)
+	quiet, pause := time.NewTimer(l.service.opt.Quiet), time.NewTimer(gather)
 	defer quiet.Stop()
+	defer pause.Stop()
 	for {
 		next, more, ok := l.service.feed.after(l.at.told, touches[:0])
 		if !ok {
@@ -246,18 +252,12 @@ func (l *Subscription) follow(ctx context.Context) (reason string, err error) {
 			}
 		}
 		if len(next) == 0 {
-			quiet.Reset(l.service.opt.Quiet)
-			select {
-			case <-more:
-			case <-quiet.C:
-				if err := l.idle(); err != nil {
-					return "", err
-				}
-			case <-ctx.Done():
-				return "", context.Cause(ctx)
+			if err := l.wait(ctx, more, quiet, pause); err != nil {
+				return "", err
 			}
 			continue
 		}
+		pause.Reset(gather)
 		clear(l.looked)
 		for _, t := range next {
 			if err := l.tell(ctx, t); err != nil {
@@ -267,6 +267,26 @@ func (l *Subscription) follow(ctx context.Context) (reason string, err error) {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
+	}
+}
+
+// wait waits for more, and tells the cursor when there is none for long. It
+// returns no earlier than pause ends.
+func (l *Subscription) wait(ctx context.Context, more <-chan struct{}, quiet, pause *time.Timer) error {
+	quiet.Reset(l.service.opt.Quiet)
+	select {
+	case <-more:
+	case <-quiet.C:
+		return l.idle()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-pause.C:
+		pause.Reset(0) // it has ended, and stays so
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -282,6 +302,10 @@ func (l *Subscription) tell(ctx context.Context, t touch) error {
 	if !l.concerns(t) || l.looked[t.id] >= t.sequence {
 		return nil
 	}
+	before, was := l.members[t.id]
+	if !was && touchedBy(t.op)&l.asks == 0 {
+		return nil // what was not found is not found by what is shown of it
+	}
 	journal := l.service.opt.Journal
 	l.looked[t.id] = journal.Head()
 	is, hash, err := l.look(ctx, t.id)
@@ -290,7 +314,6 @@ func (l *Subscription) tell(ctx context.Context, t touch) error {
 	}
 	// What was looked at is not newer than this, whoever writes meanwhile.
 	l.at.seen = max(l.at.seen, journal.Head())
-	before, was := l.members[t.id]
 	switch {
 	case is && !was:
 		if len(l.members) == l.service.opt.Members {
