@@ -17,7 +17,7 @@ import (
 // object they are always told the whole.
 func (a *App) openConfigurations(ctx context.Context, changes *journal.Journal, twins *twin.Service) (err error) {
 	a.configurations, err = configuration.New(ctx, configuration.Options{
-		Committer: a.committer, Settings: a.store, Twins: twins, Journal: changes, Search: scans{twins},
+		Committer: a.committer, Store: a.store, Sessions: a.sessions, Twins: twins, Journal: changes, Search: scans{twins},
 		Whole: []string{agentconfig.Object, agentconfig.OldObject}, Logger: a.log.With("component", "configuration"),
 	})
 	return err

@@ -29,10 +29,9 @@ func BenchmarkDecide(b *testing.B) {
 			if have {
 				w.renew()
 			}
-			sub := &subject{identity: &state.Identity{ID: w.twin.ID}, twin: w.twin}
 			b.ReportAllocs()
 			for b.Loop() {
-				d, err := w.table.decide(sub, func(string) string { return "" })
+				d, err := w.table.decide(w.row(), func(string) string { return "" })
 				if err != nil || d.idle() != have {
 					b.Fatal(d, err)
 				}

@@ -244,12 +244,20 @@ func (t *tree) appendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
+// appendQuoted appends a name as twins write it.
 func appendQuoted(dst []byte, s string) []byte {
-	b, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // a string always can be
+	dst = append(dst, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ':
+			dst = fmt.Appendf(dst, `\u%04x`, c)
+		default:
+			dst = append(dst, c)
+		}
 	}
-	return append(dst, b...)
+	return append(dst, '"')
 }
 
 // wishes appends what the tree wants, with the text that a twin would store.

@@ -2,11 +2,9 @@ package configuration
 
 import (
 	"strings"
-	"time"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/query"
-	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/hub/twin"
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 )
@@ -16,18 +14,6 @@ const (
 	statusApplied  = "Applied"
 	statusTargeted = "Targeted"
 )
-
-// subject is a twin to be decided about, with what conditions may ask of it.
-type subject struct {
-	identity  *state.Identity
-	twin      *state.Twin
-	connected bool
-	activity  time.Time
-}
-
-func (s *subject) row() *query.Twin {
-	return &query.Twin{Identity: s.identity, Twin: s.twin, Connected: s.connected, LastActivity: s.activity}
-}
 
 // verdict is what one configuration is to one twin.
 type verdict struct {
@@ -64,24 +50,27 @@ func (d *decision) idle() bool { return len(d.writes) == 0 && d.marks == nil }
 // frozen says why a configuration is kept from a twin for a while, "" if it is not.
 type frozen func(configuration string) string
 
-// decide works out what is to be done with a twin. It is pure.
-func (t *table) decide(s *subject, kept frozen) (*decision, error) {
+// decide works out what is to be done with a twin. It is pure, except for the
+// records that the row may have to ask for.
+func (t *table) decide(row *query.Twin, kept frozen) (*decision, error) {
 	d := new(decision)
-	order := t.order[kindOf(s.twin.ID)]
-	member := s.twin.Member(twin.ConfigurationsMember)
-	if len(order) == 0 && member == nil && !s.twin.Desired.Configured() {
+	order := t.order[kindOf(row.Twin.ID)]
+	member := row.Twin.Member(twin.ConfigurationsMember)
+	if len(order) == 0 && member == nil && !row.Twin.Desired.Configured() {
 		return d, nil
 	}
 	d.verdicts = make([]verdict, len(order))
-	row := s.row()
 	for i, c := range order {
-		d.verdicts[i] = c.verdict(s, row, member, kept)
+		d.verdicts[i] = c.verdict(row, member, kept)
+	}
+	if err := row.Err(); err != nil {
+		return nil, err
 	}
 	for {
-		if err := d.plan(s.twin.Desired); err != nil {
+		if err := d.plan(row.Twin.Desired); err != nil {
 			return nil, err
 		}
-		full, err := d.patches(t, s.twin.Desired)
+		full, err := d.patches(t, row.Twin.Desired)
 		if err != nil {
 			return nil, err
 		}
@@ -96,7 +85,7 @@ func (t *table) decide(s *subject, kept frozen) (*decision, error) {
 }
 
 // verdict says what c is to a twin before anything is planned.
-func (c *compiled) verdict(s *subject, row query.Fields, member doc.Section, kept frozen) verdict {
+func (c *compiled) verdict(row *query.Twin, member doc.Section, kept frozen) verdict {
 	v := verdict{c: c, part: -1, was: markOf(member, c.ID)}
 	v.targeted = c.finds(row)
 	why := kept(c.ID)
@@ -104,7 +93,7 @@ func (c *compiled) verdict(s *subject, row query.Fields, member doc.Section, kep
 	case c.broken != nil:
 		v.role, v.reason = still, "the definition cannot be read: "+tvilling.MessageOf(c.broken)
 	case why != "":
-		v.role, v.reason, v.blocked = still, why, v.targeted && c.reaches(s.twin.ID)
+		v.role, v.reason, v.blocked = still, why, v.targeted && c.reaches(row.Twin.ID)
 	case !v.targeted:
 		v.role = out
 	case c.stage.Stopped == rolledBack:
@@ -113,7 +102,7 @@ func (c *compiled) verdict(s *subject, row query.Fields, member doc.Section, kep
 		v.role, v.reason = still, "paused"
 	case c.stage.Stopped == halted:
 		v.role, v.reason = still, "halted"
-	case !c.reaches(s.twin.ID):
+	case !c.reaches(row.Twin.ID):
 		v.role, v.reason = still, "waits for a later step of the rollout"
 	default:
 		v.role = active

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/query"
 	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/hub/twin"
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
@@ -73,8 +74,12 @@ func (w *world) hand(part doc.Part, text string) {
 	}
 }
 
+func (w *world) row() *query.Twin {
+	return &query.Twin{Identity: &state.Identity{ID: w.twin.ID}, Twin: w.twin}
+}
+
 func (w *world) decide() *decision {
-	d, err := w.table.decide(&subject{identity: &state.Identity{ID: w.twin.ID}, twin: w.twin}, func(string) string { return "" })
+	d, err := w.table.decide(w.row(), func(string) string { return "" })
 	if err != nil {
 		w.t.Fatalf("decide: %v", err)
 	}
@@ -238,7 +243,7 @@ func TestDecideFull(t *testing.T) {
 func (w *world) model() map[string]string {
 	claimed := make(map[string]string)
 	for _, c := range w.table.order[Devices] {
-		if !c.finds((&subject{identity: &state.Identity{ID: w.twin.ID}, twin: w.twin}).row()) {
+		if !c.finds(w.row()) {
 			continue
 		}
 		var add []string

@@ -87,7 +87,11 @@ func (s *Service) plan(ctx context.Context, t *table, next *compiled, known bool
 
 // planOne says what would be done with one twin; nil if it has gone.
 func (s *Service) planOne(ctx context.Context, t *table, id tvilling.Identity, configuration string) (*TwinPlan, error) {
-	view, err := s.opt.Twins.Get(ctx, id)
+	row, err := s.row(ctx, id)
+	var d *decision
+	if err == nil {
+		d, err = t.decide(row, s.frozen(id))
+	}
 	switch tvilling.CodeOf(err) {
 	case "":
 	case tvilling.DeviceNotFound, tvilling.ModuleNotFound:
@@ -97,18 +101,13 @@ func (s *Service) planOne(ctx context.Context, t *table, id tvilling.Identity, c
 	default:
 		return nil, err
 	}
-	sub := &subject{identity: view.Identity, twin: view.Twin, connected: view.Connected, activity: view.LastActivity}
-	d, err := t.decide(sub, s.frozen(id))
-	if err != nil {
-		return nil, err
-	}
 	p := &TwinPlan{ID: id}
 	for i := range d.verdicts {
 		if v := &d.verdicts[i]; v.c.ID == configuration {
 			p.Targeted, p.Status, p.Reason = v.targeted, v.status, v.reason
 		}
 	}
-	p.Edits = d.changes(view.Desired)
+	p.Edits = d.changes(row.Twin.Desired)
 	return p, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/query"
 	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/hub/twin"
 )
@@ -81,20 +82,19 @@ func (s *Service) renew(ctx context.Context, id tvilling.Identity, event bool, w
 		outcome = func(*decision) {}
 	}
 	s.counts.looked.Add(1)
-	view, err := s.opt.Twins.Get(ctx, id)
+	row, err := s.row(ctx, id)
+	var t *table
+	var d *decision
+	if err == nil {
+		t = s.table.Load()
+		d, err = s.decided(ctx, t, row, event)
+	}
 	switch tvilling.CodeOf(err) {
 	case "":
 	case tvilling.DeviceNotFound, tvilling.ModuleNotFound:
 		outcome(nil)
 		return
 	default:
-		s.unreadable(ctx, id, err, w, outcome)
-		return
-	}
-	sub := &subject{identity: view.Identity, twin: view.Twin, connected: view.Connected, activity: view.LastActivity}
-	t := s.table.Load()
-	d, err := s.decided(ctx, t, sub, event)
-	if err != nil {
 		s.unreadable(ctx, id, err, w, outcome)
 		return
 	}
@@ -110,14 +110,14 @@ func (s *Service) renew(ctx context.Context, id tvilling.Identity, event bool, w
 	if !w.enter(ctx) {
 		return
 	}
-	s.opt.Twins.Configure(id, s.opt.Whole, func(rec *state.Identity, now *state.Twin) (twin.Arrangement, error) {
+	s.opt.Twins.Configure(id, s.opt.Whole, func(now *state.Twin) (twin.Arrangement, error) {
 		current := s.table.Load()
-		if current == t && same(view, rec, now) {
+		if current == t && same(row.Twin, now) {
 			return arrangement, nil
 		}
 		// It is looked at again here, since it could change again and again.
 		var err error
-		d, err = current.decide(&subject{identity: rec, twin: now, connected: sub.connected, activity: sub.activity}, s.frozen(id))
+		d, err = current.decide(&query.Twin{Twin: now, From: row.From}, s.frozen(id))
 		if err != nil {
 			return twin.Arrangement{}, err
 		}
@@ -151,14 +151,62 @@ func (s *Service) unreadable(ctx context.Context, id tvilling.Identity, err erro
 }
 
 // same reports whether a twin is what it was.
-func same(was twin.View, rec *state.Identity, now *state.Twin) bool {
-	if was.Twin == now && was.Identity == rec {
-		return true
-	}
-	return was.Identity.Generation == rec.Generation && was.Identity.Version == rec.Version &&
-		was.Version == now.Version && was.ModelID == now.ModelID &&
-		was.Desired.Version() == now.Desired.Version() && was.Reported.Version() == now.Reported.Version() &&
+func same(was, now *state.Twin) bool {
+	return was == now || was.Version == now.Version && was.ModelID == now.ModelID &&
+		bytes.Equal(was.Desired, now.Desired) && bytes.Equal(was.Reported, now.Reported) && bytes.Equal(was.Tags, now.Tags) &&
 		slices.EqualFunc(was.Owned, now.Owned, func(a, b state.Owned) bool { return a.Name == b.Name && bytes.Equal(a.Value, b.Value) })
+}
+
+// row returns the row of a twin, for conditions to be asked of it.
+func (s *Service) row(ctx context.Context, id tvilling.Identity) (*query.Twin, error) {
+	t, err := s.opt.Store.Twin(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if t == nil {
+		return nil, gone(id)
+	}
+	return &query.Twin{Twin: t, From: &records{s, ctx}}, nil
+}
+
+// gone is the error for an identity that is not registered.
+func gone(id tvilling.Identity) error {
+	e := tvilling.Errorf(tvilling.DeviceNotFound, "Device %s not registered", id.Device)
+	if id.IsModule() {
+		e = tvilling.Errorf(tvilling.ModuleNotFound, "Module %s not registered on device %s", id.Module, id.Device)
+	}
+	e.Op, e.Subject = "configure twin", id.String()
+	return e
+}
+
+// records reads the records beside a twin that a condition asks for.
+type records struct {
+	service *Service
+	ctx     context.Context //nolint:containedctx // a row asks by methods without one, while it is looked at
+}
+
+// Identity returns the record of an identity.
+func (r *records) Identity(id tvilling.Identity) (*state.Identity, error) {
+	rec, err := r.service.opt.Store.Identity(r.ctx, id)
+	if err == nil && rec == nil {
+		err = gone(id)
+	}
+	return rec, err
+}
+
+// Session returns whether an identity is connected, and its last activity.
+func (r *records) Session(id tvilling.Identity) (connected bool, activity time.Time, err error) {
+	if connected, _, activity = r.service.opt.Sessions.Live(id); connected {
+		return true, activity, nil
+	}
+	kept, err := r.service.opt.Store.Session(r.ctx, id)
+	switch {
+	case tvilling.CodeOf(err) == tvilling.Corrupt: // a damaged one tells nothing
+		return false, time.Time{}, nil
+	case kept == nil:
+		return false, time.Time{}, err
+	}
+	return false, kept.LastActivity, err
 }
 
 // frozen tells which configurations are kept from a twin.
@@ -173,9 +221,9 @@ func (s *Service) frozen(id tvilling.Identity) frozen {
 }
 
 // decided decides about a twin, and notices whose work is undone.
-func (s *Service) decided(ctx context.Context, t *table, sub *subject, event bool) (*decision, error) {
-	id := sub.twin.ID
-	d, err := t.decide(sub, s.frozen(id))
+func (s *Service) decided(ctx context.Context, t *table, row *query.Twin, event bool) (*decision, error) {
+	id := row.Twin.ID
+	d, err := t.decide(row, s.frozen(id))
 	if err != nil || !event || d.idle() {
 		return d, err
 	}
@@ -197,7 +245,7 @@ func (s *Service) decided(ctx context.Context, t *table, sub *subject, event boo
 		}
 	}
 	if again {
-		return t.decide(sub, s.frozen(id))
+		return t.decide(row, s.frozen(id))
 	}
 	return d, nil
 }

@@ -18,9 +18,17 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/twin"
 )
 
-// Settings reads what is stored; a [state.Store] does.
-type Settings interface {
+// Store reads what is stored; a [state.Store] does.
+type Store interface {
+	Identity(ctx context.Context, id tvilling.Identity) (*state.Identity, error)
+	Twin(ctx context.Context, id tvilling.Identity) (*state.Twin, error)
+	Session(ctx context.Context, id tvilling.Identity) (*state.Session, error)
 	Setting(ctx context.Context, name string) ([]byte, error)
+}
+
+// Sessions knows who is connected; a session.Manager does.
+type Sessions interface {
+	Live(id tvilling.Identity) (connected bool, since, activity time.Time)
 }
 
 // Journal reads the changes of the hub; a journal.Journal does.
@@ -42,7 +50,8 @@ type Search interface {
 // Options are what a [Service] needs.
 type Options struct {
 	Committer *commit.Committer
-	Settings  Settings
+	Store     Store
+	Sessions  Sessions
 	Twins     *twin.Service
 	Journal   Journal
 	Search    Search
@@ -109,7 +118,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 
 // load reads a setting of this package; an absent one leaves v as it is.
 func (s *Service) load(ctx context.Context, name string, v any) error {
-	value, err := s.opt.Settings.Setting(ctx, name)
+	value, err := s.opt.Store.Setting(ctx, name)
 	if err != nil {
 		return err
 	}

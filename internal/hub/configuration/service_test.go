@@ -94,7 +94,7 @@ func start(t *testing.T, c *hubtest.Core) *hub {
 	h := &hub{Core: c, t: t, search: &scan{twins: c.Twins}}
 	var err error
 	h.service, err = configuration.New(t.Context(), configuration.Options{
-		Committer: c.Committer, Settings: c.Store, Twins: c.Twins, Journal: c.Journal, Search: h.search,
+		Committer: c.Committer, Store: c.Store, Sessions: c.Sessions, Twins: c.Twins, Journal: c.Journal, Search: h.search,
 		Whole: []string{"agent"}, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
@@ -224,8 +224,8 @@ func TestModuleConfiguration(t *testing.T) {
 		// The agent is told the whole object each time.
 		want := []string{
 			`{"agent":{"x":{"value":1},"y":{"value":2}},"$version":2}`,
-			`{"$version":3,"agent":{"x":{"value":7},"y":{"value":2},"z":{"value":"PT1M"}}}`,
-			`{"$version":4,"agent":{"x":null,"y":{"value":2},"z":null}}`,
+			`{"agent":{"x":{"value":7},"y":{"value":2},"z":{"value":"PT1M"}},"$version":3}`,
+			`{"agent":{"y":{"value":2},"x":null,"z":null},"$version":4}`,
 		}
 		if got := strings.Join(client.Patches(), "\n"); got != strings.Join(want, "\n") {
 			t.Errorf("the agent got\n%s\nwant\n%s", got, strings.Join(want, "\n"))

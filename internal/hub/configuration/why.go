@@ -11,12 +11,11 @@ import (
 
 // Why explains the desired properties of a twin.
 func (s *Service) Why(ctx context.Context, id tvilling.Identity) (*Explanation, error) {
-	view, err := s.opt.Twins.Get(ctx, id)
+	row, err := s.row(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	sub := &subject{identity: view.Identity, twin: view.Twin, connected: view.Connected, activity: view.LastActivity}
-	d, err := s.table.Load().decide(sub, s.frozen(id))
+	d, err := s.table.Load().decide(row, s.frozen(id))
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +26,7 @@ func (s *Service) Why(ctx context.Context, id tvilling.Identity) (*Explanation, 
 			Configuration: v.c.ID, Priority: v.c.Priority, Targeted: v.targeted, Status: v.status, Reason: v.reason,
 		})
 	}
-	err = view.Desired.Walk(func(n *doc.Node) bool {
+	err = row.Twin.Desired.Walk(func(n *doc.Node) bool {
 		if n.Leaf() {
 			path := make([]string, len(n.Path))
 			for i, key := range n.Path {

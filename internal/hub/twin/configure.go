@@ -1,9 +1,6 @@
 package twin
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/commit"
 	"github.com/tvilling/tvilling/internal/hub/state"
@@ -41,20 +38,16 @@ type Write struct {
 // decide runs in the committer and must not block. Configure waits while the
 // hub's queue is full; done is called once the change is durable, or with the
 // refusal, from the committer's goroutine, and must not block.
-func (s *Service) Configure(id tvilling.Identity, whole []string, decide func(*state.Identity, *state.Twin) (Arrangement, error), done func(error)) {
+func (s *Service) Configure(id tvilling.Identity, whole []string, decide func(*state.Twin) (Arrangement, error), done func(error)) {
 	s.commit.Submit(func(tx *commit.Tx) error {
-		rec, err := tx.Identity(id)
-		if err != nil {
-			return err
-		}
 		t, err := tx.Twin(id)
 		if err != nil {
 			return err
 		}
-		if rec == nil || t == nil {
+		if t == nil {
 			return notFound("configure twin", id)
 		}
-		a, err := decide(rec, t)
+		a, err := decide(t)
 		if err != nil || len(a.Writes) == 0 && a.Marks == nil {
 			return err
 		}
@@ -88,12 +81,12 @@ func (s *Service) arrange(tx *commit.Tx, t *state.Twin, a *Arrangement, whole []
 			c.Body = append(append(append(c.Body[:len(c.Body)-1], ','), marks[1:len(marks)-1]...), '}')
 		}
 		tx.Record(c)
-		version := desired.Version()
-		body, err := notice(w.Desired, desired, whole)
-		if err != nil {
-			return err
-		}
-		tx.Effect(func() { s.sessions.Desired(t.ID, version, body) })
+		// Most twins are not connected, and nobody needs to be told.
+		tx.Effect(func() {
+			if connected, _, _ := s.sessions.Live(t.ID); connected {
+				s.sessions.Desired(t.ID, desired.Version(), w.Desired.AppendWhole(nil, desired, whole))
+			}
+		})
 	}
 	tx.PutTwin(&next)
 	if marks != nil && len(a.Writes) == 0 {
@@ -115,70 +108,4 @@ func mark(tx *commit.Tx, next *state.Twin, a *Arrangement) ([]byte, error) {
 	}
 	next.Owned = members
 	return ownedBody(next.Member(ConfigurationsMember), ConfigurationsMember), nil
-}
-
-// notice is what a device is told of a patch that made its desired properties
-// what they are now.
-func notice(p *doc.Patch, now doc.Section, whole []string) ([]byte, error) {
-	text := p.AppendJSON(nil, now.Version())
-	if len(whole) == 0 {
-		return text, nil
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(text, &members); err != nil {
-		return nil, fmt.Errorf("read back a patch: %w", err)
-	}
-	changed := false
-	for _, name := range whole {
-		patch, told := members[name]
-		if !told {
-			continue
-		}
-		value, there := now.Lookup(name)
-		if !there || value.Kind() != doc.Object {
-			continue
-		}
-		full, err := withNulls(value.AppendJSON(nil), patch)
-		if err != nil {
-			return nil, err
-		}
-		members[name], changed = full, true
-	}
-	if !changed {
-		return text, nil
-	}
-	text, err := json.Marshal(members)
-	if err != nil {
-		return nil, fmt.Errorf("write a notice: %w", err)
-	}
-	return text, nil
-}
-
-// withNulls adds to an object the nulls of a patch that has been merged into it.
-func withNulls(object, patch json.RawMessage) (json.RawMessage, error) {
-	var full, part map[string]json.RawMessage
-	if err := json.Unmarshal(patch, &part); err != nil {
-		return object, nil //nolint:nilerr // a value that is no object has replaced everything
-	}
-	if err := json.Unmarshal(object, &full); err != nil {
-		return nil, fmt.Errorf("read back an object: %w", err)
-	}
-	for key, p := range part {
-		value, there := full[key]
-		switch {
-		case !there && string(p) == "null":
-			full[key] = p
-		case there && value[0] == '{':
-			sub, err := withNulls(value, p)
-			if err != nil {
-				return nil, err
-			}
-			full[key] = sub
-		}
-	}
-	b, err := json.Marshal(full)
-	if err != nil {
-		return nil, fmt.Errorf("write a notice: %w", err)
-	}
-	return b, nil
 }
