@@ -90,3 +90,31 @@ func BenchmarkCompile(b *testing.B) {
 		mustCompile(b, "SELECT * FROM devices.modules WHERE "+benchmarks[1].where)
 	}
 }
+
+// BenchmarkBomb evaluates the conditions that take longest for their length.
+func BenchmarkBomb(b *testing.B) {
+	long := strings.Repeat("a", 4000)
+	r := mustTwin(b, `{"deviceId":"d","tags":{"s":"`+long+`"}}`)
+	numbers := make([]string, 0, 2000)
+	for i := range 1500 {
+		numbers = append(numbers, fmt.Sprint(i))
+	}
+	for _, tt := range []struct{ name, where string }{
+		{"like", "tags.s LIKE '%" + strings.Repeat("a_", 126) + "b%'"},
+		{"like pieces", "tags.s LIKE '" + strings.Repeat("%a", 126) + "%b'"},
+		{"in", "tags.s IN ['b', " + strings.Join(numbers, ", ") + "]"},
+		{"paths", strings.Repeat("tags.s = 'b' OR ", 500) + "tags.s = 'b'"},
+		{"concat", "CONCAT(" + strings.Repeat("tags.s, ", 1000) + "tags.s) = 'b'"},
+		{"nested", strings.Repeat("UPPER(", 90) + "tags.s" + strings.Repeat(")", 90) + " = 'b'"},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			q := mustCompile(b, "SELECT * FROM devices WHERE "+tt.where)
+			b.ReportAllocs()
+			for b.Loop() {
+				if q.Match(r) {
+					b.Fatal("found")
+				}
+			}
+		})
+	}
+}

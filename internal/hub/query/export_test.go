@@ -32,3 +32,6 @@ func (q *Query) After(continuation string) (tvilling.Identity, int, error) {
 	p, err := q.Position(continuation)
 	return p.After, p.Left, err
 }
+
+// Encode returns a position of q as a continuation.
+func (q *Query) Encode(p Position) string { return q.encode(p) }

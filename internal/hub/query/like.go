@@ -2,12 +2,13 @@ package query
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// maxPattern is the longest pattern of LIKE, in characters. With it, a text is
-// compared in at most its length times this number of steps.
+// maxPattern is the longest pattern of LIKE, in characters. It bounds what is
+// done for each character of a text.
 const maxPattern = 256
 
 // like compiles LIKE, an extension of this hub: % stands for any text, _ for any
@@ -69,15 +70,40 @@ type piece struct {
 	text []byte
 	// free tells which characters of text stand for any; nil when none does.
 	free []bool
+	// places are, of each character, where in a piece with free ones it may
+	// stand; any are the free ones, where every other may.
+	places map[rune]places
+	any    places
 }
 
+// places is a set of the places in a piece: a bit for each.
+type places [maxPattern / 64]uint64
+
+func (p *places) set(i int) { p[i/64] |= 1 << (i % 64) }
+
 func newPiece(text []byte, free []bool) piece {
-	for _, f := range free {
+	if !slices.Contains(free, true) {
+		return piece{text: text}
+	}
+	p := piece{text: text, free: free, places: map[rune]places{}}
+	for i, f := range free {
 		if f {
-			return piece{text, free}
+			p.any.set(i)
 		}
 	}
-	return piece{text: text}
+	i := 0
+	for _, r := range string(text) {
+		if !free[i] {
+			at, ok := p.places[r]
+			if !ok {
+				at = p.any
+			}
+			at.set(i)
+			p.places[r] = at
+		}
+		i++
+	}
+	return p
 }
 
 // prefix returns the length of the part at the beginning of s that is of the
@@ -110,12 +136,24 @@ func (p piece) find(s []byte) int {
 		}
 		return -1
 	}
+	// All beginnings at once: bit i says that the characters up to here are
+	// of the first i+1 of the piece.
+	var begun places
+	last := len(p.free) - 1
 	for at := 0; at < len(s); {
-		if n := p.prefix(s[at:]); n >= 0 {
-			return at + n
-		}
-		_, n := utf8.DecodeRune(s[at:])
+		r, n := utf8.DecodeRune(s[at:])
 		at += n
+		may, ok := p.places[r]
+		if !ok {
+			may = p.any
+		}
+		carry := uint64(1)
+		for i := range begun {
+			carry, begun[i] = begun[i]>>63, (begun[i]<<1|carry)&may[i]
+		}
+		if begun[last/64]>>(last%64)&1 == 1 {
+			return at
+		}
 	}
 	return -1
 }
@@ -135,7 +173,7 @@ func (l like) Test(row Fields) Truth {
 		return Unknown
 	}
 	var room [textRoom]byte
-	return truthOf(l.matches(v.AppendText(room[:0])))
+	return truthOf(l.matches(v.bytes(room[:])))
 }
 
 func (l like) matches(s []byte) bool {

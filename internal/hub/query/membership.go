@@ -99,7 +99,7 @@ func (s *valueSet) has(v Value) Truth {
 		found = s.numbers[v.Number()]
 	case String:
 		var room [textRoom]byte
-		found = s.texts[string(v.AppendText(room[:0]))]
+		found = s.texts[string(v.bytes(room[:]))]
 	case Time:
 		// Among texts: one that reads as the same time is it.
 		var room [len(time.RFC3339Nano)]byte

@@ -2,6 +2,7 @@ package query_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -66,6 +67,21 @@ func TestParseLimits(t *testing.T) {
 	nested := func(open, shut string, n int) string {
 		return "SELECT * FROM devices WHERE " + strings.Repeat(open, n) + "a" + strings.Repeat(shut, n)
 	}
+	like := func(n int) string { return "SELECT * FROM devices WHERE tags.a LIKE '" + strings.Repeat("é", n) + "'" }
+	sums := func(n int) string {
+		columns := make([]string, 0, n)
+		for i := range n {
+			columns = append(columns, fmt.Sprintf("SUM(tags.a%d) AS s%d", i, i))
+		}
+		return "SELECT " + strings.Join(columns, ", ") + " FROM devices"
+	}
+	parse := func(text string) (any, error) {
+		s, err := query.Parse(text)
+		if err != nil || !strings.Contains(text, "tags.a") || strings.Contains(text, "tags.a = ") {
+			return s, err
+		}
+		return query.Compile(text)
+	}
 	for _, tt := range []struct{ name, good, bad, want string }{
 		{"length in characters", padded(query.MaxLength - frame), padded(query.MaxLength - frame + 1), "the limit is 8192"},
 		{"parentheses", nested("(", ")", 99), nested("(", ")", 100), "deeper than 100"},
@@ -75,12 +91,14 @@ func TestParseLimits(t *testing.T) {
 		{"arithmetic", nested("a+", "", 99), nested("a+", "", 100), "deeper than 100"},
 		{"AND is not nested", nested("a AND ", "", 1000), nested("(", ")", 4000), "deeper than 100"},
 		{"TOP", "SELECT TOP 2147483648 * FROM devices", "SELECT TOP 2147483649 * FROM devices", "whole number"},
+		{"a pattern", like(256), like(257), "the limit is 256"},
+		{"aggregates", sums(32), sums(33), "more than 32 aggregates"},
 		{"encoding", "SELECT é FROM devices", "SELECT \xff FROM devices", "UTF-8"},
 	} {
-		if _, err := query.Parse(tt.good); err != nil {
+		if _, err := parse(tt.good); err != nil {
 			t.Errorf("%s: at the limit: %v", tt.name, err)
 		}
-		_, err := query.Parse(tt.bad)
+		_, err := parse(tt.bad)
 		if tvilling.CodeOf(err) != tvilling.InvalidArgument || !strings.Contains(tvilling.MessageOf(err), tt.want) {
 			t.Errorf("%s: beyond the limit: %v, want InvalidArgument with %q", tt.name, err, tt.want)
 		}

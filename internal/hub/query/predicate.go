@@ -74,7 +74,7 @@ func (p hasPart) Test(row Fields) Truth {
 		return Unknown
 	}
 	var roomWhole, roomPart [textRoom]byte
-	s, sub := whole.AppendText(roomWhole[:0]), part.AppendText(roomPart[:0])
+	s, sub := whole.bytes(roomWhole[:]), part.bytes(roomPart[:])
 	switch p.where {
 	case atStart:
 		return truthOf(bytes.HasPrefix(s, sub))

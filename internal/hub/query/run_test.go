@@ -243,25 +243,41 @@ func TestContinuationRefused(t *testing.T) {
 // FuzzContinuation checks that no text makes the reader of continuations panic,
 // and that what it takes is what it would write.
 func FuzzContinuation(f *testing.F) {
-	q := mustCompile(f, "SELECT TOP 300 * FROM devices.modules")
+	queries := []*query.Query{
+		mustCompile(f, "SELECT TOP 300 * FROM devices.modules"),
+		mustCompile(f, "SELECT * FROM devices ORDER BY tags.a"),
+		mustCompile(f, "SELECT TOP 300 tags.a FROM devices GROUP BY tags.a"),
+		mustCompile(f, "SELECT COUNT() AS n FROM devices"),
+		mustCompile(f, "SELECT * FROM devices.jobs"),
+	}
+	long := tvilling.Identity{Device: tvilling.DeviceID(strings.Repeat("d", 128)), Module: tvilling.ModuleID(strings.Repeat("m", 128))}
 	f.Add("")
-	f.Add(q.Continuation(tvilling.Identity{Device: "d", Module: "$edgeAgent"}, 1))
-	f.Add(q.Continuation(tvilling.Identity{Device: tvilling.DeviceID(strings.Repeat("d", 128)), Module: tvilling.ModuleID(strings.Repeat("m", 128))}, 300))
-	f.Add(q.Continuation(tvilling.Identity{Device: "d"}, 128))
+	for _, p := range []query.Position{
+		{After: tvilling.Identity{Device: "d", Module: "$edgeAgent"}, Left: 1},
+		{After: long, Left: 300, Key: bytes.Repeat([]byte{1}, 2048)},
+		{After: tvilling.Device("d"), Left: 128, Key: []byte{1}},
+		{After: tvilling.Device("d"), Key: []byte{}},
+	} {
+		for _, q := range queries {
+			f.Add(q.Encode(p))
+		}
+	}
 	f.Fuzz(func(t *testing.T, token string) {
-		after, left, err := q.After(token)
-		switch {
-		case err != nil:
-			if tvilling.CodeOf(err) != tvilling.InvalidArgument {
-				t.Fatalf("After(%q): %v", token, err)
-			}
-		case token == "":
-			if left != 300 || after != (tvilling.Identity{}) {
-				t.Fatalf("the beginning is after %v with %d left", after, left)
-			}
-		default:
-			if again := q.Continuation(after, left); again != token {
-				t.Fatalf("After(%q) = %v, %d, which is written %q", token, after, left, again)
+		for _, q := range queries {
+			p, err := q.Position(token)
+			switch {
+			case err != nil:
+				if tvilling.CodeOf(err) != tvilling.InvalidArgument {
+					t.Fatalf("Position(%q): %v", token, err)
+				}
+			case token == "":
+				if p.Left != q.Top() || p.After != (tvilling.Identity{}) || p.Key != nil {
+					t.Fatalf("the beginning is %+v", p)
+				}
+			default:
+				if again := q.Encode(p); again != token {
+					t.Fatalf("Position(%q) = %+v, which is written %q", token, p, again)
+				}
 			}
 		}
 	})

@@ -55,7 +55,7 @@ func length(a, _, _ Value) Value {
 		return Value{}
 	}
 	var room [textRoom]byte
-	return NumberValue(float64(utf8.RuneCount(a.AppendText(room[:0]))))
+	return NumberValue(float64(utf8.RuneCount(a.bytes(room[:]))))
 }
 
 // substring returns the characters of a text from the one with number start on,
@@ -92,8 +92,8 @@ func indexOf(a, b, _ Value) Value {
 		return Value{}
 	}
 	var roomA, roomB [textRoom]byte
-	whole := a.AppendText(roomA[:0])
-	i := bytes.Index(whole, b.AppendText(roomB[:0]))
+	whole := a.bytes(roomA[:])
+	i := bytes.Index(whole, b.bytes(roomB[:]))
 	if i > 0 {
 		i = utf8.RuneCount(whole[:i])
 	}

@@ -155,6 +155,15 @@ func (v Value) AppendText(dst []byte) []byte {
 	return append(dst, v.text...)
 }
 
+// bytes returns what a String or a Time shows, in room if that is needed and
+// large enough. They may not be changed.
+func (v *Value) bytes(room []byte) []byte {
+	if b, ok := v.doc.Plain(); ok {
+		return b
+	}
+	return v.AppendText(room[:0])
+}
+
 // isText reports whether v is something that is shown as a string.
 func (v Value) isText() bool { return v.kind == String || v.kind == Time }
 
@@ -341,11 +350,11 @@ func compareTexts(a, b *Value) int {
 	var roomA, roomB [textRoom]byte
 	switch inA, inB := a.doc.Kind() != 0, b.doc.Kind() != 0; {
 	case inA && inB:
-		return bytes.Compare(a.doc.AppendText(roomA[:0]), b.doc.AppendText(roomB[:0]))
+		return bytes.Compare(a.bytes(roomA[:]), b.bytes(roomB[:]))
 	case inA:
-		return compareText(a.doc.AppendText(roomA[:0]), b.text)
+		return compareText(a.bytes(roomA[:]), b.text)
 	case inB:
-		return -compareText(b.doc.AppendText(roomB[:0]), a.text)
+		return -compareText(b.bytes(roomB[:]), a.text)
 	}
 	return strings.Compare(a.text, b.text)
 }

@@ -82,6 +82,12 @@ func (v Value) AppendText(dst []byte) []byte {
 	return append(dst, v.raw...)
 }
 
+// Plain returns a String that is stored as it is, and false for another. The
+// bytes are the section's and may not be changed.
+func (v Value) Plain() ([]byte, bool) {
+	return v.raw, v.kind == String && (v.form == formText || v.form == formPlain)
+}
+
 // AppendJSON appends v as JSON.
 func (v Value) AppendJSON(dst []byte) []byte {
 	switch v.form {
