@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -151,12 +152,75 @@ func BenchmarkFleetScan(b *testing.B) {
 	for _, ranges := range []int{1, 2} {
 		b.Run(fmt.Sprintf("ranges=%d", ranges), func(b *testing.B) {
 			b.ReportAllocs()
+			before := cpuTime(b)
 			for b.Loop() {
 				if n := scanFleet(b, s, ranges); n != int64(*fleetSize) {
 					b.Fatalf("%d twins of %d", n, *fleetSize)
 				}
 			}
-			b.ReportMetric(float64(*fleetSize)*float64(b.N)/b.Elapsed().Seconds(), "twins/s")
+			twins := float64(*fleetSize) * float64(b.N)
+			b.ReportMetric(twins/b.Elapsed().Seconds(), "twins/s")
+			b.ReportMetric(float64((cpuTime(b)-before).Nanoseconds())/twins, "cpu-ns/twin")
 		})
 	}
+}
+
+// BenchmarkFleetTwins reads 100 twins by their identities, none of them in
+// the cache.
+func BenchmarkFleetTwins(b *testing.B) {
+	s := openFleet(b)
+	r := rand.New(rand.NewPCG(3, 4))
+	before := cpuTime(b)
+	for b.Loop() {
+		for range 100 {
+			w, err := s.Twin(b.Context(), fleetModule(r.IntN(*fleetSize)))
+			if err != nil || w == nil {
+				b.Fatal(w, err)
+			}
+		}
+	}
+	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
+}
+
+// BenchmarkFleetCommitWhileScanning commits a change of one twin at a time
+// while two scans go round and round.
+func BenchmarkFleetCommitWhileScanning(b *testing.B) {
+	s := openFleet(b)
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	var scans sync.WaitGroup
+	var seen atomic.Int64
+	for range 2 {
+		scans.Go(func() {
+			for ctx.Err() == nil {
+				for _, err := range s.Scan(ctx, state.Range{Kind: state.Modules, Bare: true}) {
+					if err != nil {
+						break // it was ended
+					}
+					seen.Add(1)
+				}
+			}
+		})
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	var took []time.Duration
+	for b.Loop() {
+		old, err := s.Twin(b.Context(), fleetModule(r.IntN(*fleetSize)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		next := *old
+		next.Version++
+		head, _ := s.Head()
+		start := time.Now()
+		commit(b, s, &state.Batch{Writes: []state.Write{{ID: next.ID, Twin: &next}}, Changes: []state.Change{change(head+1, next.ID)}})
+		took = append(took, time.Since(start))
+	}
+	b.ReportMetric(float64(seen.Load())/b.Elapsed().Seconds(), "scanned/s")
+	cancel()
+	scans.Wait()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+	b.ReportMetric(float64(took[len(took)-1].Microseconds()), "max-µs")
 }
