@@ -105,18 +105,41 @@ func (c *checker) rows(q *Query, s *Statement) error {
 	return nil
 }
 
-// named returns the column that an expression names by its alias, else e.
+// named returns the column that an expression names, by its alias or, if it is
+// no member of a twin, by the name that the column has without one; else e.
 func named(e Expr, items []Item) Expr {
 	p, ok := e.(*Path)
 	if !ok || len(p.Segments) != 1 {
 		return e
 	}
+	name := p.Segments[0]
 	for _, item := range items {
-		if item.Alias == p.Segments[0] {
+		if item.Alias == name {
+			return item.Expr
+		}
+	}
+	if root := upperASCII(name); rootMembers[root] != "" || root == "ID" {
+		return e
+	}
+	for _, item := range items {
+		if item.Alias == "" && implicitName(item.Expr) == name {
 			return item.Expr
 		}
 	}
 	return e
+}
+
+// implicitName returns the name of a column without an alias, "" if it needs one.
+func implicitName(e Expr) string {
+	switch e := e.(type) {
+	case *Path:
+		return e.Segments[len(e.Segments)-1]
+	case *Call:
+		if _, ok := aggregates[e.Name]; ok {
+			return strings.ToLower(e.Name)
+		}
+	}
+	return ""
 }
 
 // label checks the name of a column, and returns it as the beginning of a JSON
@@ -124,19 +147,17 @@ func named(e Expr, items []Item) Expr {
 func (c *checker) label(item Item, names map[string]bool) ([]byte, error) {
 	name := item.Alias
 	if name == "" {
-		switch e := item.Expr.(type) {
-		case *Path:
-			canonical, _, err := c.path(e)
+		name = implicitName(item.Expr)
+		if p, ok := item.Expr.(*Path); ok {
+			canonical, _, err := c.path(p)
 			if err != nil {
 				return nil, err
 			}
-			name = canonical[len(canonical)-1]
-			if len(canonical) == 1 && upperASCII(e.Segments[len(e.Segments)-1]) == "ID" {
+			// A system member is called as it is, whichever case it was written in.
+			if len(canonical) > 1 || upperASCII(name) != "ID" {
+				name = canonical[len(canonical)-1]
+			} else {
 				name = "id"
-			}
-		case *Call:
-			if _, ok := aggregates[e.Name]; ok {
-				name = strings.ToLower(e.Name)
 			}
 		}
 	}
