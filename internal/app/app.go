@@ -23,10 +23,13 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/commit"
 	"github.com/tvilling/tvilling/internal/hub/configuration"
 	"github.com/tvilling/tvilling/internal/hub/history"
+	"github.com/tvilling/tvilling/internal/hub/index"
 	"github.com/tvilling/tvilling/internal/hub/journal"
+	"github.com/tvilling/tvilling/internal/hub/live"
 	"github.com/tvilling/tvilling/internal/hub/message"
 	"github.com/tvilling/tvilling/internal/hub/policy"
 	"github.com/tvilling/tvilling/internal/hub/registry"
+	"github.com/tvilling/tvilling/internal/hub/search"
 	"github.com/tvilling/tvilling/internal/hub/session"
 	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/hub/twin"
@@ -49,6 +52,9 @@ type App struct {
 	sessions  *session.Manager
 	registry  *registry.Service
 	onboard   *onboard.Service
+	index     *index.Index
+	search    *search.Service
+	live      *live.Service
 	plane     security
 	// configurations are written to twins like by any other service.
 	configurations *configuration.Service
@@ -103,7 +109,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 
 	// Core.
 	a.metrics = newMetrics()
-	a.committer, err = commit.New(ctx, commit.Options{Store: a.store, Fatal: a.fail, Observe: a.metrics.commit})
+	a.index = a.newIndex()
+	a.committer, err = commit.New(ctx, commit.Options{Store: a.store, Fatal: a.fail, Observe: a.metrics.commit, Follow: a.index.Committed, Recorded: a.recorded})
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +121,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.sessions = session.New(a.committer, a.store, authenticator, a.log.With("component", "session"))
 	a.registry = registry.New(a.committer, a.store, a.sessions, sealer)
 	twins := twin.New(a.committer, a.store, a.sessions)
+	a.openSearch()
 	a.messages = message.New(message.Options{
 		Telemetry: a.telemetry, Security: a.security,
 		Logger: a.log.With("component", "message"), Fatal: a.fail, Observe: a.metrics.messages,
@@ -128,6 +136,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	changes := journal.New(a.store, a.committer)
+	a.openLive(changes)
 	if err := a.openReaders(ctx, changes, twins); err != nil {
 		return nil, err
 	}
@@ -154,12 +163,12 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.api = hubapi.New(hubapi.Options{
-		Auth: authenticator, Registry: a.registry, Twins: twins, Messages: a.messages,
+		Auth: authenticator, Registry: a.registry, Twins: twins, Search: a.search, Messages: a.messages,
 		History: history.New(a.store, twins, func(id tvilling.Identity) bool {
 			connected, _, _ := a.sessions.Live(id)
 			return connected
 		}),
-		Journal:  changes,
+		Journal: changes, Live: a.live,
 		Policies: policy.New(a.committer, authenticator, sealer, a.sessions),
 		Settings: a.onboard, Adoption: a.onboard,
 		Configurations: a.configurations,

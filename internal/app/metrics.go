@@ -23,6 +23,10 @@ type metrics struct {
 	logSeconds    *prometheus.HistogramVec
 	logMessages   *prometheus.HistogramVec
 	requests      *prometheus.HistogramVec
+
+	queries       *prometheus.HistogramVec
+	queryTwins    *prometheus.CounterVec
+	indexFailures prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -49,6 +53,7 @@ func newMetrics() *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}, []string{"route", "status"}),
 	}
+	m.makeQueries()
 	m.registry.MustRegister(m.commitSeconds, m.commitChanges, m.logSeconds, m.logMessages, m.requests,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -100,8 +105,10 @@ func (m *metrics) watch(a *App) {
 		})
 	}
 	m.watchStore(a)
+	m.watchSearch(a)
 	m.watchSecurity(a)
 	m.watchConfigurations(a)
+	m.watchLive(a)
 	m.registry.MustRegister(gatewayCollector{a.gateway.Stats()})
 	m.gauge("tvilling_certificate_end_seconds", "When the server certificate ends, in Unix time.",
 		func() float64 { return float64(a.tls.Stats().NotAfter.Unix()) })

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tvilling/tvilling/internal/hub/index"
 	"github.com/tvilling/tvilling/internal/security/ledger"
 	"github.com/tvilling/tvilling/internal/store/segment"
 )
@@ -53,6 +54,8 @@ type Options struct {
 	Sinks []Sink
 	// CacheBytes bounds the memory for records read from the store.
 	CacheBytes int64
+	// IndexBytes bounds the memory of the index that answers queries.
+	IndexBytes int64
 	// AcceptLoss lets the hub start on a journal so damaged that it cannot say
 	// which of the newest changes are lost. It is for one start.
 	AcceptLoss bool
@@ -130,6 +133,7 @@ func DefaultOptions() Options {
 		AlertAge:   180 * day,
 		History:    Retention{MaxAge: 7 * day, MaxBytes: 2 * gib},
 		CacheBytes: 128 << 20,
+		IndexBytes: index.DefaultBudget,
 		Logger:     slog.New(slog.DiscardHandler),
 	}
 }
@@ -155,6 +159,9 @@ func (o Options) fill() Options {
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = d.CacheBytes
+	}
+	if o.IndexBytes == 0 {
+		o.IndexBytes = d.IndexBytes
 	}
 	if o.Agents == "" {
 		if path, err := os.Executable(); err == nil {
@@ -198,6 +205,9 @@ func (o Options) Validate() error {
 	}
 	if o.CacheBytes < 0 {
 		errs = append(errs, errors.New("the cache size must not be negative"))
+	}
+	if o.IndexBytes < 0 {
+		errs = append(errs, errors.New("query: the memory of the index must not be negative"))
 	}
 	return errors.Join(errs...)
 }

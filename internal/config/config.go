@@ -48,6 +48,9 @@ type file struct {
 		Rules      string `toml:"rules"`
 		Indicators string `toml:"indicators"`
 	} `toml:"detection"`
+	Query struct {
+		IndexMemory size `toml:"index_memory"`
+	} `toml:"query"`
 	Agents struct {
 		Folder string `toml:"folder"`
 	} `toml:"agents"`
@@ -105,6 +108,7 @@ func (f *file) values() map[string]error {
 		"alerts.max_age":     f.Alerts.MaxAge.err,
 		"history.max_age":    f.History.MaxAge.err,
 		"history.max_size":   f.History.MaxSize.err,
+		"query.index_memory": f.Query.IndexMemory.err,
 	}
 }
 
@@ -205,7 +209,7 @@ func Parse(b []byte) (app.Options, error) {
 	o := app.Options{
 		Data: f.Data, Hosts: f.Hosts, MQTT: f.MQTT, HTTPS: f.HTTPS, Admin: f.Admin,
 		CertificateFile: f.TLS.CertificateFile, KeyFile: f.TLS.KeyFile, ClassicalCurves: f.TLS.ClassicalCurves,
-		HubKeyFile: f.HubKeyFile, CacheBytes: f.Cache.value,
+		HubKeyFile: f.HubKeyFile, CacheBytes: f.Cache.value, IndexBytes: f.Query.IndexMemory.value,
 		Telemetry: f.Telemetry.options(), Security: f.Security.options(), History: f.History.options(),
 		Events: f.Events.options(), AlertAge: f.Alerts.MaxAge.value,
 		Rules: f.Detection.Rules, Indicators: f.Detection.Indicators, Agents: f.Agents.Folder, Sinks: f.sinks(),

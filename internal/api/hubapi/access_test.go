@@ -63,6 +63,9 @@ POST   /tvilling/configurations/none/pause            y     y       -      -    
 POST   /tvilling/configurations/none/resume           y     y       -      -       y     y        -  -      -      -  | y             y           y              -
 POST   /tvilling/configurations/none/advance          y     y       -      -       y     y        -  -      -      -  | y             y           y              -
 POST   /tvilling/configurations/none/rollback         y     y       -      -       y     y        -  -      -      -  | y             y           y              -
+GET    /tvilling/query/explain?query=SELECT%20*%20FROM%20devices&run=false   y y - - - - - - - - | y y - -
+POST   /tvilling/query/explain                        y     y       -      -       -     -        -  -      -      -  | y             y           -              -
+GET    /tvilling/query/live                           y     y       -      -       -     -        -  -      -      -  | y             y           -              -
 GET    /tvilling/changes                              y     y       -      -       -     -        -  -      -      -  | y             y           -              -
 GET    /tvilling/changes?module=azureiotsecurity      y     y       -      -       -     y        -  -      -      -  | y             y           y              -
 GET    /tvilling/changes?module=app                   y     y       -      -       -     -        -  -      -      -  | y             y           -              -

@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,8 +17,8 @@ import (
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/hubapi"
 	"github.com/tvilling/tvilling/internal/hub/registry"
+	"github.com/tvilling/tvilling/internal/hub/search"
 	"github.com/tvilling/tvilling/internal/hub/state"
-	"github.com/tvilling/tvilling/internal/hub/twin"
 )
 
 // broken is a registry whose statistics fail as it is told.
@@ -159,37 +157,6 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestScans: no more queries than that look through all twins at once; one for
-// a device does not wait.
-func TestScans(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		running, release := make(chan struct{}, 2), make(chan struct{})
-		h := newHub(t, func(o *hubapi.Options) {
-			o.Scans = 1
-			o.Twins = damagedTwins{o.Twins, func(func(twin.View, error) bool) bool {
-				running <- struct{}{}
-				<-release
-				return true
-			}}
-		})
-		h.Register(t, tvilling.Device("d1"))
-		const target, all = "/devices/query?api-version=2021-04-12", `{"query":"SELECT deviceId FROM devices"}`
-		var wg sync.WaitGroup
-		wg.Go(func() { h.do(t, "service", http.MethodPost, target, all) }) // overstays its own time, too
-		<-running
-		h.must(t, http.StatusOK, "service", http.MethodPost, target, `{"query":"SELECT * FROM devices WHERE deviceId = 'd1'"}`)
-		begin := time.Now()
-		w := h.must(t, http.StatusTooManyRequests, "service", http.MethodPost, target, all)
-		if took := time.Since(begin); took != time.Minute || w.Header().Get("Iothub-Errorcode") != "ThrottlingException" {
-			t.Errorf("got %s after %s, want ThrottlingException after 1m0s", w.Header().Get("Iothub-Errorcode"), took)
-		}
-		close(release)
-		wg.Wait()
-		h.must(t, http.StatusOK, "service", http.MethodPost, target, all)
-	})
-}
-
 func TestNotReady(t *testing.T) {
 	t.Parallel()
 	h := newHub(t, func(o *hubapi.Options) {
@@ -237,42 +204,34 @@ func TestKeysStayOut(t *testing.T) {
 	}
 }
 
-// damagedTwins yields one twin that cannot be read among the others.
-type damagedTwins struct {
-	hubapi.Twins
-	after func(yield func(twin.View, error) bool) bool
+// damagedStore fails to read one twin.
+type damagedStore struct {
+	search.Store
+	device tvilling.DeviceID
+	fault  error
 }
 
-func (d damagedTwins) All(ctx context.Context, kind state.Kind, after tvilling.Identity) iter.Seq2[twin.View, error] {
-	return func(yield func(twin.View, error) bool) {
-		first := true
-		for v, err := range d.Twins.All(ctx, kind, after) {
-			if !yield(v, err) {
-				return
-			}
-			if first && !d.after(yield) {
-				return
-			}
-			first = false
-		}
+func (d *damagedStore) Twin(ctx context.Context, id tvilling.Identity) (*state.Twin, error) {
+	if id.Device == d.device {
+		return nil, d.fault
 	}
+	return d.Store.Twin(ctx, id)
 }
 
 // TestQueryDamage: a damaged twin is named in the log and counted in the
 // answer, the others are found; any other fault ends the query.
 func TestQueryDamage(t *testing.T) {
 	t.Parallel()
-	var fault error
-	h := newHub(t, func(o *hubapi.Options) {
-		o.Twins = damagedTwins{o.Twins, func(yield func(twin.View, error) bool) bool { return yield(twin.View{}, fault) }}
-	})
+	h := newHub(t)
+	store := &damagedStore{Store: h.Store, device: "b"}
+	h.ask(h.search(store))
 	for _, d := range []tvilling.DeviceID{"a", "b", "c"} {
 		h.Register(t, tvilling.Device(d))
 	}
 	const target, body = "/devices/query?api-version=2021-04-12", `{"query":"SELECT deviceId FROM devices"}`
-	fault = &tvilling.Error{Code: tvilling.Corrupt, Subject: "twin bad1", Message: "The twin of bad1 is damaged."}
+	store.fault = &tvilling.Error{Code: tvilling.Corrupt, Subject: "twin bad1", Message: "The twin of bad1 is damaged."}
 	w := h.must(t, http.StatusOK, "service", http.MethodPost, target, body)
-	if got, want := w.Body.String(), `[{"deviceId":"a"},{"deviceId":"b"},{"deviceId":"c"}]`; got != want {
+	if got, want := w.Body.String(), `[{"deviceId":"a"},{"deviceId":"c"}]`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got := w.Header().Get(hubapi.DamagedHeader); got != "1" {
@@ -281,38 +240,8 @@ func TestQueryDamage(t *testing.T) {
 	if !strings.Contains(h.log.String(), "bad1") {
 		t.Errorf("the log does not name the damaged twin: %s", h.log)
 	}
-	fault = tvilling.Errorf(tvilling.Unavailable, "The store is closed.")
+	store.fault = tvilling.Errorf(tvilling.Unavailable, "The store is closed.")
 	h.must(t, http.StatusServiceUnavailable, "service", http.MethodPost, target, body)
-}
-
-// TestQueryTime: a page whose time is over is given out short, and its
-// continuations lead to every row.
-func TestQueryTime(t *testing.T) {
-	t.Parallel()
-	h := newHub(t, func(o *hubapi.Options) { o.QueryTime = time.Nanosecond })
-	for i := range 5 {
-		h.Register(t, tvilling.Device(tvilling.DeviceID("d"+strconv.Itoa(i))))
-	}
-	var rows []string
-	header := []string{}
-	for range 20 {
-		w := h.must(t, http.StatusOK, "service", http.MethodPost, "/devices/query?api-version=2021-04-12", `{"query":"SELECT deviceId FROM devices"}`, header...)
-		var page []struct{ DeviceID string }
-		if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range page {
-			rows = append(rows, r.DeviceID)
-		}
-		next := w.Header().Get("X-Ms-Continuation")
-		if next == "" {
-			break
-		}
-		header = []string{"x-ms-continuation", next}
-	}
-	if got, want := strings.Join(rows, " "), "d0 d1 d2 d3 d4"; got != want {
-		t.Errorf("got rows %s, want %s", got, want)
-	}
 }
 
 // TestPointRead: a query for one device examines that device alone.
@@ -329,8 +258,8 @@ func TestPointRead(t *testing.T) {
 		`SELECT * FROM devices.modules WHERE deviceId = 'd7' AND moduleId = 'app'`:       "rows_examined=1\n",
 		`SELECT * FROM devices.modules WHERE deviceId = 'd7' AND moduleId = 'none'`:      "status=200",
 		`SELECT * FROM devices.modules WHERE deviceId = 'none'`:                          "status=200",
-		`SELECT * FROM devices.modules WHERE moduleId = 'azureiotsecurity' AND 1 = 1`:    "rows_examined=51\n",
-		`SELECT * FROM devices WHERE deviceId = 'd7' OR deviceId = 'd8'`:                 "rows_examined=50\n",
+		`SELECT * FROM devices.modules WHERE moduleId = 'azureiotsecurity' AND 1 = 1`:    "rows_examined=50\n",
+		`SELECT * FROM devices WHERE deviceId = 'd7' OR deviceId = 'd8'`:                 "rows_examined=2\n",
 		`SELECT * FROM devices.modules WHERE deviceId = 'd7' AND moduleId = 'not an id'`: "status=200",
 	} {
 		before := len(h.log.String())

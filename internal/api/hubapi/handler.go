@@ -14,9 +14,11 @@ type Options struct {
 	Auth     rest.Authenticator
 	Registry Registry
 	Twins    Twins
+	Search   Search
 	History  History
 	Messages Messages
 	Journal  Journal
+	Live     Live
 	Policies Policies
 	Settings Settings
 	Adoption Adoption
@@ -33,30 +35,17 @@ type Options struct {
 
 	// Timeout is how long a request that is not a stream may take; 60 s if 0.
 	Timeout time.Duration
-	// QueryTime is how long one page of a query may take before it is given out
-	// short, to be continued by the next one; 5 s if 0.
-	QueryTime time.Duration
-	// Scans is how many queries may look through all twins at once; 4 if 0.
-	// Others wait, so that they leave room for the traffic of the devices.
-	Scans int
 }
 
 // Handler serves the routes of the package. It is safe for concurrent use.
 type Handler struct {
 	*rest.Handler
 	Options
-	scans chan struct{}
 }
 
 // New returns a handler.
 func New(o Options) *Handler {
-	if o.QueryTime == 0 {
-		o.QueryTime = 5 * time.Second
-	}
-	if o.Scans == 0 {
-		o.Scans = 4
-	}
-	h := &Handler{Options: o, scans: make(chan struct{}, o.Scans)}
+	h := &Handler{Options: o}
 	h.Handler = rest.New(rest.Options{
 		Auth: o.Auth, Routes: h.table(), Observe: o.Observe, Logger: o.Logger.With("component", "hubapi"), Timeout: o.Timeout,
 	})

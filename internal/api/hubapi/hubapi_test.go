@@ -16,13 +16,16 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/history"
 	"github.com/tvilling/tvilling/internal/hub/hubtest"
+	"github.com/tvilling/tvilling/internal/hub/live"
 	"github.com/tvilling/tvilling/internal/hub/message"
+	"github.com/tvilling/tvilling/internal/hub/search"
 	"github.com/tvilling/tvilling/internal/security/onboard"
 )
 
 // hub is the core of a hub over the memory store with the handler on top.
 type hub struct {
 	*hubtest.Core
+	options  hubapi.Options
 	handler  *hubapi.Handler
 	onboard  *onboard.Service
 	messages *messages
@@ -39,7 +42,8 @@ func newHub(t testing.TB, change ...func(*hubapi.Options)) *hub {
 		t.Fatal(err)
 	}
 	o := hubapi.Options{
-		Auth: h.Auth, Registry: h.Registry, Twins: h.Twins, Messages: h.messages, Journal: h.Journal,
+		Live: h.live(),
+		Auth: h.Auth, Registry: h.Registry, Twins: h.Twins, Search: h.search(h.Store), Messages: h.messages, Journal: h.Journal,
 		Policies: h.Policies, Settings: h.onboard, Adoption: h.onboard,
 		Configurations: h.newConfigurations(t, log),
 		History: history.New(h.Store, h.Twins, func(id tvilling.Identity) bool {
@@ -53,8 +57,29 @@ func newHub(t testing.TB, change ...func(*hubapi.Options)) *hub {
 	for _, f := range change {
 		f(&o)
 	}
-	h.handler = hubapi.New(o)
+	h.options, h.handler = o, hubapi.New(o)
 	return h
+}
+
+// ask makes another search answer queries.
+func (h *hub) ask(s hubapi.Search) {
+	h.options.Search = s
+	h.handler = hubapi.New(h.options)
+}
+
+// live follows queries, over an index that is kept.
+func (h *hub) live() *live.Service {
+	l := live.New(live.Options{
+		Search: h.search(h.Store), Journal: h.Journal, Store: h.Store, Sessions: h.Sessions, Document: hubapi.Document,
+		Logger: slog.New(slog.NewTextHandler(h.log, nil)),
+	})
+	h.Tell(l.Recorded)
+	return l
+}
+
+// search runs queries over a store, and the index of the hub.
+func (h *hub) search(store search.Store) *search.Service {
+	return search.New(search.Options{Store: store, Sessions: h.Sessions, Index: h.Index, Document: hubapi.Document})
 }
 
 // token returns an Authorization header. who is the name of a policy, an

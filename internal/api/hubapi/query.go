@@ -1,19 +1,12 @@
 package hubapi
 
 import (
-	"context"
-	"errors"
-	"iter"
 	"log/slog"
 	"strconv"
-	"time"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/query"
-	"github.com/tvilling/tvilling/internal/hub/registry"
-	"github.com/tvilling/tvilling/internal/hub/state"
-	"github.com/tvilling/tvilling/internal/hub/twin"
 )
 
 // DamagedHeader tells how many twins a page leaves out because their stored
@@ -26,18 +19,7 @@ type queryBody struct {
 
 // query is POST /devices/query (wire §7.1).
 func (h *Handler) query(c *rest.Call) error {
-	b, err := c.Object()
-	if err != nil {
-		return err
-	}
-	var in queryBody
-	if err := rest.Decode(b, &in); err != nil {
-		return err
-	}
-	if in.Query == nil {
-		return rest.BadMember("query", "The body needs the text of a query, as {\"query\":\"SELECT * FROM devices\"}.")
-	}
-	q, err := query.Compile(*in.Query)
+	q, err := bodyQuery(c)
 	if err != nil {
 		return err
 	}
@@ -45,22 +27,9 @@ func (h *Handler) query(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	done, err := h.admit(c.Context(), q)
-	if err != nil {
-		return err
-	}
-	defer done()
-	damaged, begin := 0, time.Now()
-	page, err := q.Run(c.Context(), h.rows(c.Context(), q), query.Options{
-		Size: size, Continuation: c.R.Header.Get("x-ms-continuation"),
-		// A page is given out short, even empty, when its time is over: whoever
-		// follows the continuation gets every row, and no request holds the
-		// store for long.
-		Enough: func(int) bool { return time.Since(begin) > h.QueryTime },
-		Damaged: func(err error) {
-			damaged++
-			c.Log(slog.LevelError, "damaged twin left out of a query", rest.ErrorAttr(err))
-		},
+	damaged := 0
+	page, err := h.Search.Run(c.Context(), q, query.Options{
+		Size: size, Continuation: c.R.Header.Get("x-ms-continuation"), Damaged: logDamaged(c, &damaged),
 	})
 	if err != nil {
 		return err
@@ -81,22 +50,71 @@ func (h *Handler) query(c *rest.Call) error {
 	return c.JSON(page.Body, "")
 }
 
-// admit waits for one of the places of queries that look through all twins. A
-// query for one device needs none.
-func (h *Handler) admit(ctx context.Context, q *query.Query) (done func(), err error) {
-	if _, ok := q.EqualityOn("deviceId"); ok {
-		return func() {}, nil
+// explain is GET and POST /tvilling/query/explain: how a query is answered.
+func (h *Handler) explain(c *rest.Call) error {
+	q, err := askedQuery(c)
+	if err != nil {
+		return err
 	}
-	select {
-	case h.scans <- struct{}{}:
-		return func() { <-h.scans }, nil
-	case <-ctx.Done():
-		return nil, tvilling.Errorf(tvilling.Throttled, "The hub runs %d other queries over all twins; try again, or name a deviceId.", h.Scans)
+	run := true
+	if c.Query.Get("run") != "" {
+		if run, err = c.Flag("run"); err != nil {
+			return err
+		}
+	}
+	size, err := pageSize(c)
+	if err != nil {
+		return err
+	}
+	damaged := 0
+	e, err := h.Search.Explain(c.Context(), q, query.Options{Size: size, Damaged: logDamaged(c, &damaged)}, run)
+	if err != nil {
+		return err
+	}
+	return c.Answer(e, "")
+}
+
+// logDamaged counts and logs the twins that a query leaves out.
+func logDamaged(c *rest.Call, n *int) func(error) {
+	return func(err error) {
+		*n++
+		c.Log(slog.LevelError, "damaged twin left out of a query", rest.ErrorAttr(err))
 	}
 }
 
+// askedQuery reads the query of a request: of the parameter query, or the body.
+func askedQuery(c *rest.Call) (*query.Query, error) {
+	if c.Query.Has("query") {
+		return query.Compile(c.Query.Get("query"))
+	}
+	return bodyQuery(c)
+}
+
+// bodyQuery reads the query of a body.
+func bodyQuery(c *rest.Call) (*query.Query, error) {
+	b, err := c.Object()
+	if err != nil {
+		return nil, err
+	}
+	var in queryBody
+	if err := rest.Decode(b, &in); err != nil {
+		return nil, err
+	}
+	if in.Query == nil {
+		return nil, rest.BadMember("query", "The body needs the text of a query, as {\"query\":\"SELECT * FROM devices\"}.")
+	}
+	return query.Compile(*in.Query)
+}
+
+// itemType says what the rows are (wire §7.1). A join and a tale of the query
+// are none of the service's own.
 func itemType(q *query.Query) string {
-	if q.Star() {
+	switch {
+	case q.Explain():
+		return "Raw"
+	case q.Collection() == query.Jobs:
+		return "DeviceJob"
+	case q.Star() && q.Collection() != query.Joined:
 		return "Twin"
 	}
 	return "Raw"
@@ -113,87 +131,4 @@ func pageSize(c *rest.Call) (int, error) {
 		return 0, &tvilling.Error{Code: tvilling.InvalidArgument, Op: "read header", Path: "x-ms-max-item-count", Message: "The value must be a whole number."}
 	}
 	return n, nil
-}
-
-// rows yields the twins a query may find. A query for one device reads that
-// device alone.
-func (h *Handler) rows(ctx context.Context, q *query.Query) query.Rows {
-	return func(after tvilling.Identity) iter.Seq2[query.Row, error] {
-		views := h.Twins.All(ctx, q.Kind(), after)
-		if device, ok := q.EqualityOn("deviceId"); ok {
-			views = h.twinsOf(ctx, q, tvilling.DeviceID(device), after)
-		}
-		return func(yield func(query.Row, error) bool) {
-			r := &row{}
-			for v, err := range views {
-				if err != nil {
-					if !yield(nil, err) {
-						return
-					}
-					continue
-				}
-				r.set(v)
-				if !yield(r, nil) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// twinsOf yields the twin of one device, or of its modules, or of one of them.
-func (h *Handler) twinsOf(ctx context.Context, q *query.Query, device tvilling.DeviceID, after tvilling.Identity) iter.Seq2[twin.View, error] {
-	return func(yield func(twin.View, error) bool) {
-		ids, err := h.candidates(ctx, q, device)
-		damage, ok := errors.AsType[registry.Damage](err)
-		if err != nil && !ok {
-			yield(twin.View{}, err)
-			return
-		}
-		for _, err := range damage {
-			if !yield(twin.View{}, err) {
-				return
-			}
-		}
-		for _, id := range ids {
-			if id.Compare(after) <= 0 {
-				continue
-			}
-			v, err := h.Twins.Get(ctx, id)
-			if code := tvilling.CodeOf(err); code == tvilling.DeviceNotFound || code == tvilling.ModuleNotFound {
-				continue
-			}
-			if !yield(v, err) {
-				return
-			}
-		}
-	}
-}
-
-// canBe reports whether an identity of that name could be registered.
-func canBe(id tvilling.Identity) bool { return id.Check() == nil }
-
-func (h *Handler) candidates(ctx context.Context, q *query.Query, device tvilling.DeviceID) ([]tvilling.Identity, error) {
-	if !canBe(tvilling.Device(device)) {
-		return nil, nil
-	}
-	if q.Kind() != state.Modules {
-		return []tvilling.Identity{tvilling.Device(device)}, nil
-	}
-	if module, ok := q.EqualityOn("moduleId"); ok {
-		id := tvilling.Identity{Device: device, Module: tvilling.ModuleID(module)}
-		if module == "" || !canBe(id) {
-			return nil, nil
-		}
-		return []tvilling.Identity{id}, nil
-	}
-	list, err := h.Registry.Modules(ctx, device)
-	if tvilling.CodeOf(err) == tvilling.DeviceNotFound {
-		return nil, nil
-	}
-	ids := make([]tvilling.Identity, len(list))
-	for i, v := range list {
-		ids[i] = v.ID
-	}
-	return ids, err
 }

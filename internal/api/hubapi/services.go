@@ -7,9 +7,12 @@ import (
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/configuration"
 	"github.com/tvilling/tvilling/internal/hub/history"
+	"github.com/tvilling/tvilling/internal/hub/live"
 	"github.com/tvilling/tvilling/internal/hub/message"
 	"github.com/tvilling/tvilling/internal/hub/policy"
+	"github.com/tvilling/tvilling/internal/hub/query"
 	"github.com/tvilling/tvilling/internal/hub/registry"
+	"github.com/tvilling/tvilling/internal/hub/search"
 	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/hub/twin"
 	"github.com/tvilling/tvilling/internal/security/onboard"
@@ -34,7 +37,6 @@ type Twins interface {
 	Get(ctx context.Context, id tvilling.Identity) (twin.View, error)
 	Patch(ctx context.Context, id tvilling.Identity, u twin.Update, match tvilling.Match, actor string) (twin.View, error)
 	Replace(ctx context.Context, id tvilling.Identity, u twin.Update, match tvilling.Match, actor string) (twin.View, error)
-	All(ctx context.Context, kind state.Kind, after tvilling.Identity) iter.Seq2[twin.View, error]
 }
 
 // History tells how twins were, and puts them back; a [history.Service] does.
@@ -42,6 +44,12 @@ type History interface {
 	Versions(ctx context.Context, id tvilling.Identity, q history.Query) (*history.Page, error)
 	At(ctx context.Context, id tvilling.Identity, point history.Point) (*history.State, error)
 	Restore(ctx context.Context, id tvilling.Identity, point history.Point, match tvilling.Match, actor string) (twin.View, error)
+}
+
+// Search answers queries over the twins; a [search.Service] is one.
+type Search interface {
+	Run(ctx context.Context, q *query.Query, o query.Options) (*query.Page, error)
+	Explain(ctx context.Context, q *query.Query, o query.Options, run bool) (*search.Explanation, error)
 }
 
 // Messages yields what devices sent, oldest first; a [message.Service] is one.
@@ -54,6 +62,11 @@ type Messages interface {
 type Journal interface {
 	Head() uint64
 	Read(ctx context.Context, after uint64, follow bool) iter.Seq2[state.Change, error]
+}
+
+// Live opens live queries; a [live.Service] is one.
+type Live interface {
+	Open(ctx context.Context, text, cursor string) (*live.Subscription, error)
 }
 
 // Policies keeps the shared access policies of the hub; a [policy.Service] is one.

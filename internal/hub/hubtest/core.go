@@ -5,6 +5,7 @@ package hubtest
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -14,9 +15,13 @@ import (
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/commit"
+	"github.com/tvilling/tvilling/internal/hub/index"
 	"github.com/tvilling/tvilling/internal/hub/journal"
 	"github.com/tvilling/tvilling/internal/hub/policy"
+	"github.com/tvilling/tvilling/internal/hub/query"
+	"github.com/tvilling/tvilling/internal/hub/query/querytest"
 	"github.com/tvilling/tvilling/internal/hub/registry"
+	"github.com/tvilling/tvilling/internal/hub/search"
 	"github.com/tvilling/tvilling/internal/hub/session"
 	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/hub/twin"
@@ -35,6 +40,10 @@ type Core struct {
 	Twins     *twin.Service
 	Journal   *journal.Journal
 	Policies  *policy.Service
+	// Index is kept and ready; Search uses it. Whole twins are written without
+	// the sections' metadata.
+	Index  *index.Index
+	Search *search.Service
 
 	recorded atomic.Pointer[func([]state.Change)]
 }
@@ -80,15 +89,25 @@ func Over(t testing.TB, store state.Store) *Core {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Committer, err = commit.New(t.Context(), commit.Options{Store: store, Fatal: func(err error) { t.Errorf("committer: %v", err) }, Recorded: c.record})
+	c.Index = index.New(index.Options{Live: func(id tvilling.Identity) (connected bool, since, activity time.Time) { return c.Sessions.Live(id) }})
+	c.Committer, err = commit.New(t.Context(), commit.Options{Store: store, Fatal: func(err error) { t.Errorf("committer: %v", err) }, Follow: c.Index.Committed, Recorded: c.record})
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	c.Sessions = session.New(c.Committer, store, c.Auth, log)
+	c.Sessions.Moved = c.Index.Moved
+	if err := c.Index.Build(t.Context(), func(ctx context.Context, kind state.Kind) iter.Seq2[state.Entry, error] {
+		return store.Scan(ctx, state.Range{Kind: kind})
+	}, store.Session); err != nil {
+		t.Fatal(err)
+	}
 	c.Registry = registry.New(c.Committer, store, c.Sessions, c.Sealer)
 	c.Registry.SetCompanion(&registry.Companion{Module: tvilling.SecurityModule})
 	c.Twins = twin.New(c.Committer, store, c.Sessions)
+	c.Search = search.New(search.Options{Store: store, Sessions: c.Sessions, Index: c.Index, Document: func(dst []byte, v twin.View) []byte {
+		return querytest.AppendTwin(dst, &query.Twin{Twin: v.Twin, Identity: v.Identity, Connected: v.Connected, LastActivity: v.LastActivity})
+	}})
 	c.Journal = journal.New(store, c.Committer)
 	c.Policies = policy.New(c.Committer, c.Auth, c.Sealer, c.Sessions)
 

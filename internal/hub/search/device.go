@@ -28,6 +28,17 @@ func (l *looker) named(after tvilling.Identity) iter.Seq[hit] {
 	return l.scan(state.Range{Device: device.Device, After: after})
 }
 
+// each gives some identities.
+func each(ids []tvilling.Identity) iter.Seq2[tvilling.Identity, error] {
+	return func(yield func(tvilling.Identity, error) bool) {
+		for _, id := range ids {
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
+
 // one gives one identity, unless it is not behind another.
 func one(id, after tvilling.Identity) iter.Seq2[tvilling.Identity, error] {
 	return func(yield func(tvilling.Identity, error) bool) {

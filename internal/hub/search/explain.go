@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -28,13 +29,16 @@ type Explanation struct {
 
 // PageWork is what the making of a page took.
 type PageWork struct {
-	Examined int64 `json:"examinedRows"`
+	// Examined is how many twins were looked at, Indexed how many rows of the
+	// index before.
+	Examined int64 `json:"examinedTwins"`
+	Indexed  int64 `json:"indexRows"`
 	Rows     int   `json:"rows"`
 	Bytes    int   `json:"bytes"`
 	// More says that there is a next page.
 	More bool `json:"more"`
 	// Damaged is how many twins were left out since they cannot be read.
-	Damaged int `json:"damagedRows,omitempty"`
+	Damaged int `json:"damagedTwins,omitempty"`
 	// WaitMilliseconds is the time until a scan could begin, Milliseconds that
 	// of all after the plan.
 	WaitMilliseconds float64 `json:"waitMilliseconds"`
@@ -44,8 +48,12 @@ type PageWork struct {
 // IndexState tells of the memory index.
 type IndexState struct {
 	// Ready says that it has all twins of the collection.
-	Ready bool  `json:"ready"`
-	Bytes int64 `json:"bytes"`
+	Ready bool `json:"ready"`
+	// Bytes is what the index takes for all that it has, of a Budget.
+	Bytes  int64 `json:"bytes"`
+	Budget int64 `json:"budget"`
+	// Columns is how many paths it has.
+	Columns int `json:"columns"`
 }
 
 // Explain tells how a query is answered, and what its page takes if run is set:
@@ -57,10 +65,9 @@ func (s *Service) Explain(ctx context.Context, q *query.Query, o query.Options, 
 	}
 	defer r.done()
 	e := &Explanation{Plan: r.plan, Collection: q.Collection().String(), PlanMilliseconds: milliseconds(r.began)}
-	if r.estimate >= 0 {
-		e.Estimated = &r.estimate
+	if err := r.why(ctx, e); err != nil {
+		return nil, err
 	}
-	r.why(e)
 	if !run {
 		return e, nil
 	}
@@ -76,10 +83,15 @@ func (s *Service) Explain(ctx context.Context, q *query.Query, o query.Options, 
 	if err != nil {
 		return nil, err
 	}
+	w.Indexed = r.work.Indexed
 	w.Examined, w.Rows, w.Bytes, w.More = int64(page.Scanned), page.Count, len(page.Body), page.Next != ""
 	w.WaitMilliseconds = r.work.Waited.Seconds() * 1000
 	w.Milliseconds = milliseconds(r.began) - e.PlanMilliseconds - w.WaitMilliseconds
 	e.Page = w
+	if e.Plan != r.plan {
+		e.Plan = r.plan
+		e.Why = append(e.Why, "the index does not have all that the query groups or orders by, for every twin that it finds")
+	}
 	return e, nil
 }
 
@@ -99,22 +111,35 @@ func (s *Service) explain(ctx context.Context, q *query.Query, o query.Options) 
 	return &query.Page{Body: body, Count: 1}, nil
 }
 
-// why says why the index is not enough.
-func (r *run) why(e *Explanation) {
+// why says what the index knows, and why that is not enough.
+func (r *run) why(ctx context.Context, e *Explanation) error {
 	x := r.opt.Index
 	if x == nil {
-		return
+		return nil
 	}
-	e.Index = &IndexState{Ready: r.ready()}
-	if !e.Index.Ready {
+	stats := x.Stats()
+	e.Index = &IndexState{Ready: r.ready(), Bytes: stats.Bytes, Budget: stats.Budget, Columns: len(stats.Columns)}
+	switch {
+	case r.plan == Device || r.plan == Nothing:
+		return nil
+	case !e.Index.Ready:
 		e.Why = append(e.Why, "the memory index is still being built from the store, as after every start")
+		return nil
 	}
+	if !r.guessed {
+		if err := r.guess(ctx); err != nil {
+			return err
+		}
+	}
+	n := r.count.Sure + r.count.Doubtful
+	e.Estimated = &n
 	for _, m := range r.index.Missing {
 		e.Why = append(e.Why, m.Path+": "+m.Why)
 	}
 	if r.plan == Scan && r.index.Narrows {
-		e.Why = append(e.Why, "the index leaves so many candidates that reading all twins in order takes less time")
+		e.Why = append(e.Why, fmt.Sprintf("the index leaves %d candidates of %d twins, and reading all in order takes less time", n, r.count.Examined))
 	}
+	return nil
 }
 
 func milliseconds(since time.Time) float64 { return time.Since(since).Seconds() * 1000 }

@@ -126,9 +126,18 @@ func (s *Service) Count(ctx context.Context, q *query.Query) (int64, error) {
 		return 0, err
 	}
 	defer r.done()
-	if r.plan == Index && r.doubtful == 0 {
-		r.work.Found = r.estimate
-		return r.estimate, nil
+	if r.plan == Index {
+		if !r.guessed {
+			if err := r.guess(ctx); err != nil {
+				return 0, err
+			}
+		}
+		if r.count.Doubtful == 0 {
+			r.work.Found = r.count.Sure
+			return r.count.Sure, nil
+		}
+		r.plan = r.documents()
+		r.work.Plan = r.plan
 	}
 	leave, err := r.enter(ctx)
 	if err != nil {

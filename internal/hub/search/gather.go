@@ -30,7 +30,7 @@ func (r *run) ranges(after tvilling.Identity) []state.Range {
 	if r.plan != Scan || r.split == nil {
 		return list
 	}
-	for _, id := range r.split(r.query.Kind(), rangesMost) {
+	for _, id := range r.split(rangesMost) {
 		if id.Compare(after) > 0 {
 			list[len(list)-1].Until = id
 			list = append(list, state.Range{After: id})

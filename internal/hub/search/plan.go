@@ -36,9 +36,9 @@ const recheckShare = 16
 // Work is what the answer to a query took.
 type Work struct {
 	Plan Plan
-	// Examined is how many twins were looked at, by their document or in the
-	// index; Found how many rows of them the query found.
-	Examined, Found int64
+	// Examined is how many twins were looked at, Indexed how many rows of the
+	// index; Found how many rows the query found.
+	Examined, Indexed, Found int64
 	// Waited is the time until a scan could begin, Took all of it.
 	Waited, Took time.Duration
 }
@@ -50,17 +50,17 @@ type run struct {
 	plan  Plan
 	// index is what the index says of the query, if it was asked.
 	index index.Plan
-	// estimate is how many rows the index expects, -1 if nobody knows; of
-	// doubtful ones of them it is not sure.
-	estimate, doubtful int64
-	examined           atomic.Int64
-	work               Work
-	began              time.Time
+	// count is how many rows the index expects, if guessed is set.
+	count    index.Count
+	guessed  bool
+	examined atomic.Int64
+	work     Work
+	began    time.Time
 }
 
 // begin decides how q is answered.
 func (s *Service) begin(ctx context.Context, q *query.Query) (*run, error) {
-	r := &run{Service: s, query: q, estimate: -1, began: time.Now()}
+	r := &run{Service: s, query: q, began: time.Now()}
 	var err error
 	r.plan, err = r.choose(ctx)
 	r.work.Plan = r.plan
@@ -79,22 +79,45 @@ func (r *run) choose(ctx context.Context) (Plan, error) {
 		return Scan, nil
 	}
 	r.index = x.Plan(q)
-	if !r.index.Exact && !r.index.Narrows {
-		return Scan, nil
-	}
-	n, err := x.Count(ctx, q)
-	if err != nil {
-		return "", err
-	}
-	r.estimate, r.doubtful = n.Sure+n.Doubtful, n.Doubtful
-	r.examined.Add(n.Examined)
 	switch {
 	case r.index.Exact:
 		return Index, nil
-	case r.estimate <= n.Examined/recheckShare:
-		return Recheck, nil
+	case !r.index.Narrows:
+		return Scan, nil
 	}
-	return Scan, nil
+	if err := r.guess(ctx); err != nil {
+		return "", err
+	}
+	if r.count.Doubtful == 0 {
+		return Index, nil
+	}
+	return r.documents(), nil
+}
+
+// guess asks the index how many rows there are.
+func (r *run) guess(ctx context.Context) (err error) {
+	r.count, err = r.opt.Index.Count(ctx, r.query)
+	r.work.Indexed += r.count.Examined
+	r.guessed = err == nil
+	return err
+}
+
+// documents decides how documents are read, after guess.
+func (r *run) documents() Plan {
+	if r.count.Sure+r.count.Doubtful <= r.count.Examined/recheckShare {
+		return Recheck
+	}
+	return Scan
+}
+
+// change takes another way, since the index turned out not to know enough.
+func (r *run) change(ctx context.Context) error {
+	if err := r.guess(ctx); err != nil {
+		return err
+	}
+	r.plan = r.documents()
+	r.work.Plan = r.plan
+	return nil
 }
 
 // ready reports whether the index has all that the query reads.
@@ -146,6 +169,7 @@ func (r *run) candidates(ctx context.Context, after tvilling.Identity, limit int
 				yield(tvilling.Identity{}, err)
 				return
 			}
+			r.work.Indexed += f.Examined
 			for _, id := range f.IDs {
 				if !yield(id, nil) {
 					return

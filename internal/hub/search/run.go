@@ -32,6 +32,18 @@ func (r *run) page(ctx context.Context, o query.Options) (*query.Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.plan == Nothing {
+		return r.query.Run(ctx, nil, o)
+	}
+	if r.plan == Index && (r.query.Grouped() || r.query.Order() != nil) {
+		p, err := r.summary(ctx, at, o)
+		if p != nil || err != nil {
+			return p, err
+		}
+		if err := r.change(ctx); err != nil {
+			return nil, err
+		}
+	}
 	leave, err := r.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -39,8 +51,6 @@ func (r *run) page(ctx context.Context, o query.Options) (*query.Page, error) {
 	defer leave()
 	var p *query.Page
 	switch {
-	case r.plan == Nothing:
-		return r.query.Run(ctx, nil, o)
 	case r.query.Grouped():
 		p, err = r.groups(ctx, o)
 	case r.query.Order() != nil:
@@ -51,9 +61,14 @@ func (r *run) page(ctx context.Context, o query.Options) (*query.Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.counted(p), nil
+}
+
+// counted notes what a page took.
+func (r *run) counted(p *query.Page) *query.Page {
 	r.work.Found = int64(p.Count)
 	p.Scanned = int(r.examined.Load())
-	return p, nil
+	return p
 }
 
 // told tells of a twin that cannot be read; the error, if nobody is to be told,

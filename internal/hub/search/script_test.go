@@ -67,9 +67,9 @@ func built(t *testing.T, store state.Store, l live) *index.Index {
 }
 
 // everywhere parts what is scanned at every twin.
-func everywhere(store state.Store) func(kind state.Kind, n int) []tvilling.Identity {
-	return func(kind state.Kind, _ int) (ids []tvilling.Identity) {
-		for e, err := range store.Scan(context.Background(), state.Range{Kind: kind}) {
+func everywhere(store state.Store) func(n int) []tvilling.Identity {
+	return func(int) (ids []tvilling.Identity) {
+		for e, err := range store.Scan(context.Background(), state.Range{}) {
 			if err == nil {
 				ids = append(ids, e.Identity.ID)
 			}
@@ -77,7 +77,6 @@ func everywhere(store state.Store) func(kind state.Kind, n int) []tvilling.Ident
 		return ids
 	}
 }
-
 
 func TestScriptsByScan(t *testing.T) {
 	querytest.Run(t, func(t *testing.T, twins []*querytest.Row) querytest.Engine {

@@ -49,9 +49,22 @@ type Options struct {
 type Service struct {
 	opt   Options
 	scans admission
-	// split returns identities of a kind that part them into about n ranges of
-	// the same size; the index's.
-	split func(kind state.Kind, n int) []tvilling.Identity
+	// split returns up to n-1 identities, ascending, that cut all of them into n
+	// ranges of about the same size; nil if nobody knows them.
+	split func(n int) []tvilling.Identity
+}
+
+// Stats are figures of the moment, but for Refused, which only grows.
+type Stats struct {
+	// Scans is how many queries look at all twins, Waiting how many wait to.
+	Scans, Waiting int64
+	// Refused is how many were refused, since so many did or waited.
+	Refused int64
+}
+
+// Stats returns the figures of the service.
+func (s *Service) Stats() Stats {
+	return Stats{Scans: int64(len(s.scans.places)), Waiting: s.scans.waiting.Load(), Refused: s.scans.refused.Load()}
 }
 
 // New returns a service.
@@ -66,6 +79,9 @@ func New(o Options) *Service {
 		o.PageTime = 5 * time.Second
 	}
 	s := &Service{opt: o}
+	if o.Index != nil {
+		s.split = o.Index.Split
+	}
 	s.scans.init(o.Scans, o.Waiting)
 	return s
 }

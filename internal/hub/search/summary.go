@@ -1,0 +1,79 @@
+package search
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/tvilling/tvilling/internal/hub/query"
+)
+
+// summary makes a page of groups, or of rows with an order, from the index; nil
+// if the index does not know enough for it.
+func (r *run) summary(ctx context.Context, at query.Position, o query.Options) (*query.Page, error) {
+	if r.query.Grouped() {
+		return r.indexGroups(ctx, o)
+	}
+	for range topTries {
+		p, again, err := r.indexTop(ctx, at, o)
+		if err != nil || !again {
+			return p, err
+		}
+	}
+	return nil, nil
+}
+
+func (r *run) indexGroups(ctx context.Context, o query.Options) (*query.Page, error) {
+	g := r.query.NewGroups()
+	n, err := r.opt.Index.Group(ctx, r.query, g)
+	r.work.Indexed += n.Examined
+	if err != nil || n.Doubtful > 0 {
+		return nil, err
+	}
+	p, err := g.Page(o.Size, o.Continuation)
+	if err != nil {
+		return nil, err
+	}
+	return r.counted(p), nil
+}
+
+// topTries is how often the first rows of an order are asked for, when they
+// change while they are read, until all twins are looked at.
+const topTries = 3
+
+// indexTop reads the rows that are first in the order, by the index. If they
+// have changed since, so that this page or the next may miss a row, it wants to
+// be called again. Without a page and without again the index does not know enough.
+func (r *run) indexTop(ctx context.Context, at query.Position, o query.Options) (p *query.Page, again bool, err error) {
+	limit := query.MaxPage + 1
+	if o.Size > 0 && o.Size < query.MaxPage {
+		limit = o.Size + 1
+	}
+	f, err := r.opt.Index.Top(ctx, r.query, at, limit)
+	r.work.Indexed += f.Examined
+	if err != nil || f.Doubtful > 0 {
+		return nil, false, err
+	}
+	s, err := r.query.NewSorted(o.Size, o.Continuation)
+	if err != nil {
+		return nil, false, err
+	}
+	l := r.looker(ctx, r.query)
+	var key, before []byte
+	ordered := true
+	err = l.gather(l.read(each(f.IDs)), func(row query.Row) error {
+		key = r.query.AppendSortKey(key[:0], row)
+		ordered = ordered && bytes.Compare(before, key) <= 0
+		key, before = before, key
+		return s.Add(row)
+	}, told(o))
+	r.examined.Add(l.examined)
+	if err != nil {
+		return nil, false, err
+	}
+	p = s.Page()
+	left := r.query.Top() == 0 || p.Count < at.Left
+	if f.More && (!ordered || p.Next == "" && left) {
+		return nil, true, nil
+	}
+	return r.counted(p), false, nil
+}
