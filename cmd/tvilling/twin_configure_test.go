@@ -78,7 +78,7 @@ func TestConfigureNotes(t *testing.T) {
 }
 
 func TestReadYes(t *testing.T) {
-	for text, want := range map[string]bool{"y\n": true, "Yes\n": true, " y ": true, "": false, "\n": false, "n\n": false, "yess\n": false, "\ny\n": false} {
+	for text, want := range map[string]bool{"y\n": true, "Yes\n": true, "": false, "\n": false, "n\n": false, "yess\n": false, "\ny\n": false} {
 		if got, err := readYes(strings.NewReader(text)); err != nil || got != want {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}

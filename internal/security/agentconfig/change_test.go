@@ -198,8 +198,11 @@ func TestSettings(t *testing.T) {
 // leaves a configuration that has what was set and no problem of its own.
 func FuzzNewChange(f *testing.F) {
 	for _, seed := range [][3]string{
-		{`{}`, "snapshotFrequency", "PT1H"}, {`7`, "eventPriorityLogin", "off"}, {one("snapshotFrequency", `"1 hour"`), "maxMessageSizeInBytes", "8192"},
-		{one("baselineCustomChecksFilePath", `"/a"`), "baselineCustomChecksFilePath", ""}, {`{"x":1}`, "maxMessageSizeInBytes", "1e4"},
+		{`{}`, "snapshotFrequency", "PT1H"},
+		{`7`, "eventPriorityLogin", "off"},
+		{one("snapshotFrequency", `"1 hour"`), "maxMessageSizeInBytes", "8192"},
+		{one("baselineCustomChecksFilePath", `"/a"`), "baselineCustomChecksFilePath", ""},
+		{`{"x":1}`, "maxMessageSizeInBytes", "1e4"},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}
