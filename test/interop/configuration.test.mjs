@@ -279,6 +279,27 @@ test('an original client that changes a configuration does not end its rollout',
   }
 });
 
+test('a rollout that makes a device unhealthy takes itself back', async (t) => {
+  const device = await hub.device('canary');
+  await hub.device('miner');
+  for (const deviceId of ['canary', 'miner']) await registry.updateTwin(deviceId, { tags: { mine: deviceId } }, '*');
+  const mine = await twin(await open(t, deviceClient(hub, hub.connectionString(device))));
+  const patches = await desired(mine);
+  await add(t, {
+    id: 'poison', targetCondition: "tags.mine IN ['canary', 'miner']", content: { deviceContent: { 'properties.desired.fw': 6 } },
+    rollout: { steps: [{ count: 1 }], wait: 'PT1H', unhealthy: 'properties.reported.failed = true', onUnhealthy: 'rollback' },
+  });
+  // Which of the two the step comes to is the hub's choice: a second step comes to both.
+  await until(() => get('poison'), (c) => c.progress?.state === 'waiting', 'the first step');
+  assert.equal((await hub.request('POST', '/tvilling/configurations/poison/advance')).status, 200);
+  assert.deepEqual(values(await patches.next('the new version')), { fw: 6 });
+  await report(mine, { failed: true });
+  assert.deepEqual(values(await patches.next('the roll-back')), { fw: null });
+  const stopped = await until(() => get('poison'), (c) => c.progress?.state === 'rolledBack' && c.systemMetrics.results.appliedCount === 0, 'the end');
+  assert.ok(stopped.progress.reason, 'it says why');
+  assert.equal((await readTwin('miner')()).properties.desired.fw, undefined);
+});
+
 test('applyConfigurationContent is refused by name', async () => {
   await assert.rejects(registry.applyConfigurationContentOnDevice('comes', { deviceContent: { 'properties.desired.a': 1 } }), (err) => {
     assert.match(err.responseBody, /IoT Edge.*not offered/);

@@ -22,6 +22,9 @@ func FuzzBody(f *testing.F) {
 		{http.MethodPost, "/devices/query"},
 		{http.MethodPut, "/tvilling/policies/app"},
 		{http.MethodPut, "/tvilling/settings"},
+		{http.MethodPut, "/configurations/c"},
+		{http.MethodPost, "/tvilling/configurations/plan"},
+		{http.MethodPost, "/configurations/testQueries"},
 	}
 	for i := range routes {
 		for _, body := range []string{
@@ -30,12 +33,15 @@ func FuzzBody(f *testing.F) {
 			`{"deviceId":"d1","authentication":{"type":"sas","symmetricKey":{"primaryKey":"","secondaryKey":null}}}`,
 			`{"query":"SELECT * FROM devices WHERE tags.a = 1"}`, `{"permissions":["ServiceConnect"]}`,
 			`{"guardSecurityTwin":true,"securityModule":{"enabled":false,"desired":{"a":1}}}`, "{\"a\":\"\xff\"}", `{"a":` + strings.Repeat("[", 100),
+			`{"id":"c","content":{"deviceContent":{"properties.desired.a":{"b":null},"properties.desired.c":[1]}},"targetCondition":"tags.a = 1","priority":2,"labels":{"a":"b"},"metrics":{"queries":{"m":"SELECT COUNT() AS n FROM devices"}},"rollout":{"steps":[{"percent":1e300},{"count":5}],"wait":"P1DT1.5S","unhealthy":"tags.a = 2","limit":{"percent":2},"onUnhealthy":"halt"}}`,
+			`{"targetCondition":"from devices.modules where moduleId = 'x'","customMetricQueries":{"m":"SELECT"},"rollout":null}`,
 		} {
 			f.Add(uint8(i), body)
 		}
 	}
 	h := newHub(f)
 	h.Register(f, tvilling.Device("d1"))
+	h.must(f, http.StatusOK, "iothubowner", http.MethodPut, "/configurations/c"+version, reaches["devices"])
 	f.Fuzz(func(t *testing.T, which uint8, body string) {
 		r := routes[int(which)%len(routes)]
 		w := h.do(t, "iothubowner", r.method, r.target+"?api-version=2021-04-12", body, "If-Match", "*")
