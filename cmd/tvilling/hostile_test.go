@@ -110,6 +110,7 @@ func TestDevicesDoNotSteerTerminals(t *testing.T) {
 	for _, line := range []string{
 		"alert list", "alert show " + id, "alert explain " + id, "alert ack " + id, "alert history " + id, "alert summary --by type,device", "alert watch --after 0 --once --recommendations",
 		"recommendation list", "recommendation show IoT_OpenPorts d", "recommendation summary", "security", "security d", "twin show d/azureiotsecurity", "detect show nasty",
+		"twin history d/azureiotsecurity", "twin diff d/azureiotsecurity --from 2", "twin configure d",
 		"events --security --top 0", "events --security", "events --security --dead-letters", "events --security --raw --once", "events --once",
 		"events --security --summary users", "events --security --summary ports", "events --security --summary logins", "events --security --summary processes", "events --security --summary baseline",
 	} {
