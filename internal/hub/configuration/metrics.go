@@ -119,7 +119,7 @@ func (s *Service) rows(ctx context.Context, text string) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	var o query.Options
+	o := query.Options{Damaged: func(error) {}} // the store counts and tells of twins that cannot be read
 	for {
 		page, err := s.opt.Search.Run(ctx, q, o)
 		if err != nil {
