@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"iter"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -15,65 +14,14 @@ import (
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/hubapi"
 	"github.com/tvilling/tvilling/internal/hub/configuration"
-	"github.com/tvilling/tvilling/internal/hub/query"
-	"github.com/tvilling/tvilling/internal/hub/twin"
 )
-
-// scan runs queries by looking at every twin.
-type scan struct{ twins *twin.Service }
-
-// scanned is a row of which nobody wants the whole.
-type scanned struct{ query.Twin }
-
-func (scanned) AppendJSON(dst []byte) []byte { return append(dst, "{}"...) }
-
-func (s scan) rows(ctx context.Context, q *query.Query) query.Rows {
-	return func(after tvilling.Identity) iter.Seq2[query.Row, error] {
-		return func(yield func(query.Row, error) bool) {
-			for v, err := range s.twins.All(ctx, q.Kind(), after) {
-				if !yield(&scanned{query.Twin{Identity: v.Identity, Twin: v.Twin, Connected: v.Connected, LastActivity: v.LastActivity}}, err) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func (s scan) Each(ctx context.Context, q *query.Query, after tvilling.Identity) iter.Seq2[tvilling.Identity, error] {
-	return func(yield func(tvilling.Identity, error) bool) {
-		for row, err := range s.rows(ctx, q)(after) {
-			switch {
-			case err != nil:
-				if !yield(tvilling.Identity{}, err) {
-					return
-				}
-			case q.Match(row) && !yield(row.ID(), nil):
-				return
-			}
-		}
-	}
-}
-
-func (s scan) Count(ctx context.Context, q *query.Query) (n int64, err error) {
-	for _, err := range s.Each(ctx, q, tvilling.Identity{}) {
-		if err != nil {
-			return 0, err
-		}
-		n++
-	}
-	return n, nil
-}
-
-func (s scan) Run(ctx context.Context, q *query.Query, o query.Options) (*query.Page, error) {
-	return q.Run(ctx, s.rows(ctx, q), o)
-}
 
 // newConfigurations returns the configurations of a hub. They are kept and
 // answered for, and not applied: nobody runs the service.
 func (h *hub) newConfigurations(t testing.TB, log *slog.Logger) *configuration.Service {
 	t.Helper()
 	s, err := configuration.New(t.Context(), configuration.Options{
-		Committer: h.Committer, Settings: h.Store, Twins: h.Twins, Journal: h.Journal, Search: scan{h.Twins}, Logger: log,
+		Committer: h.Committer, Store: h.Store, Sessions: h.Sessions, Twins: h.Twins, Journal: h.Journal, Search: h.search(h.Store), Logger: log,
 	})
 	if err != nil {
 		t.Fatal(err)
