@@ -51,7 +51,7 @@ func TestKilledAtEveryCommit(t *testing.T) {
 		for _, kept := range []bool{false, true} {
 			for n := int64(0); ; n++ {
 				if !killedAt(t, twins, n, kept, removal) {
-					if n < 4 {
+					if n < 3 {
 						t.Errorf("only %d commits were tried", n)
 					}
 					break

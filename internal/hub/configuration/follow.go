@@ -76,7 +76,7 @@ type follower struct {
 // idle waits for a change. The cursor is saved first, if that is due.
 func (f *follower) idle(ctx context.Context, changed <-chan struct{}) {
 	var due <-chan time.Time
-	if f.read > f.saved {
+	if t := f.table.Load(); f.read > f.saved && !t.idle(Devices, Modules) {
 		t := time.NewTimer(time.Until(f.at.Add(saveEvery)))
 		defer t.Stop()
 		due = t.C
@@ -90,9 +90,15 @@ func (f *follower) idle(ctx context.Context, changed <-chan struct{}) {
 
 // catchUp reads the journal up to its end.
 func (f *follower) catchUp(ctx context.Context) error {
-	from := f.read
+	// What is in the journal before it is seen that there are no configurations
+	// is no concern of one that comes later: that looks at all twins anyway.
 	head := f.opt.Journal.Head()
-	if head < f.read || from == 0 && head > 0 && f.saved == 0 {
+	if t := f.table.Load(); t.idle(Devices, Modules) {
+		f.read = head
+		f.counts.followed.Store(f.read)
+		return nil
+	}
+	if head < f.read || f.read == 0 && head > 0 {
 		// The hub was set back to an older state, or is followed for the first time.
 		if err := f.everything(ctx, head); err != nil {
 			return err

@@ -109,8 +109,15 @@ func (t *table) with(id string, c *compiled, left *stage) *table {
 	return newTable(byID, removed)
 }
 
-// idle reports whether there is no configuration for a kind, nor traces of one.
-func (t *table) idle(k Kind) bool { return len(t.order[k]) == 0 && len(t.removed) == 0 }
+// idle reports whether there is no configuration for some kinds, nor traces of one.
+func (t *table) idle(kinds ...Kind) bool {
+	for _, k := range kinds {
+		if len(t.order[k]) > 0 {
+			return false
+		}
+	}
+	return len(t.removed) == 0
+}
 
 // stages yields the stages of all configurations, deleted ones included.
 func (t *table) stages() map[string]stage {
