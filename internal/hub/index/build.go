@@ -32,7 +32,7 @@ func (x *Index) Build(ctx context.Context, scan func(ctx context.Context, kind s
 		}
 	})
 	for _, kind := range []state.Kind{state.Devices, state.Modules} {
-		if err := x.buildKind(ctx, kind, scan(ctx, kind)); err != nil {
+		if err := x.buildKind(ctx, scan(ctx, kind)); err != nil {
 			return err
 		}
 		x.table(kind).ready.Store(true)
@@ -42,15 +42,37 @@ func (x *Index) Build(ctx context.Context, scan func(ctx context.Context, kind s
 	return x.buildSessions(ctx, sessions)
 }
 
-func (x *Index) buildKind(ctx context.Context, kind state.Kind, entries iter.Seq2[state.Entry, error]) error {
-	batch := make([]state.Entry, 0, buildRows)
-	flush := func() {
+// buildKind adds what a scan yields. The scan runs beside it.
+func (x *Index) buildKind(ctx context.Context, entries iter.Seq2[state.Entry, error]) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	batches := make(chan []state.Entry, 4)
+	failed := make(chan error, 1)
+	go func() {
+		defer close(batches)
+		failed <- x.read(ctx, entries, batches)
+	}()
+	for batch := range batches {
 		x.hold(func() {
 			for i := range batch {
 				x.scanned(&batch[i])
 			}
 		})
-		batch = batch[:0]
+	}
+	return <-failed
+}
+
+// read puts what a scan yields into batches.
+func (x *Index) read(ctx context.Context, entries iter.Seq2[state.Entry, error], to chan<- []state.Entry) error {
+	var batch []state.Entry
+	give := func() bool {
+		select {
+		case to <- batch:
+			batch = make([]state.Entry, 0, buildRows)
+			return true
+		case <-ctx.Done():
+			return false
+		}
 	}
 	for e, err := range entries {
 		switch {
@@ -60,15 +82,12 @@ func (x *Index) buildKind(ctx context.Context, kind state.Kind, entries iter.Seq
 			x.unreadable.Add(1)
 			continue
 		}
-		if batch = append(batch, e); len(batch) == cap(batch) {
-			flush()
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
+		if batch = append(batch, e); len(batch) >= buildRows && !give() {
+			return context.Cause(ctx)
 		}
 	}
-	flush()
-	if ctx.Err() != nil {
+	// A scan that ended because ctx is done has not seen all.
+	if ctx.Err() != nil || !give() {
 		return context.Cause(ctx)
 	}
 	return nil

@@ -30,8 +30,11 @@ func (x *Index) check() (wrong []string) {
 }
 
 func (t *table) checkColumn(c *column) (wrong []string) {
+	if c.gone.Load() {
+		return nil
+	}
 	refs := make([]int32, len(c.refs))
-	defined, inexact, raws, bytes := int64(0), int64(0), int64(0), int64(0)
+	defined, inexact, raws, inner, bytes := int64(0), int64(0), int64(0), int64(0), int64(0)
 	for _, b := range t.blocks() {
 		if c.number < len(b.segs) {
 			bytes += int64(b.segs[c.number].bytes())
@@ -48,6 +51,8 @@ func (t *table) checkColumn(c *column) (wrong []string) {
 				continue
 			case k&hashed != 0 || k == isSome || k == isUnknown:
 				inexact++
+			case k == isObject || k == isList:
+				inner++
 			case k >= firstCode:
 				refs[k]++
 			}
@@ -67,8 +72,8 @@ func (t *table) checkColumn(c *column) (wrong []string) {
 			dead++
 		}
 	}
-	got := fmt.Sprint(c.defined.Load(), c.inexact.Load(), c.raws.Load(), c.bytes.Load(), c.dead, c.refs)
-	if want := fmt.Sprint(defined, inexact, raws, bytes, dead, refs); got != want {
+	got := fmt.Sprint(c.defined.Load(), c.inexact.Load(), c.raws.Load(), c.inner.Load(), c.bytes.Load(), c.dead, c.refs)
+	if want := fmt.Sprint(defined, inexact, raws, inner, bytes, dead, refs); got != want {
 		wrong = append(wrong, fmt.Sprintf("%s: %s, want %s", c.name, got, want))
 	}
 	return wrong

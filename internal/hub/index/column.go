@@ -40,8 +40,10 @@ type column struct {
 	// inexact is how many rows have a value that the cells do not tell exactly,
 	// raws how many have a number or time beside the dictionary.
 	inexact, raws atomic.Int64
-	defined       atomic.Int64
-	bytes         atomic.Int64
+	// inner is how many rows have an object or an array.
+	inner   atomic.Int64
+	defined atomic.Int64
+	bytes   atomic.Int64
 	// used counts the queries that have read the column.
 	used atomic.Int64
 
@@ -216,6 +218,8 @@ func (c *column) count(v cell, n int64) {
 		return
 	case k&hashed != 0 || k == isSome || k == isUnknown:
 		c.inexact.Add(n)
+	case k == isObject || k == isList:
+		c.inner.Add(n)
 	case k >= firstCode:
 		if c.refs[k] == 0 {
 			c.dead--

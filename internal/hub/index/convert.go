@@ -106,9 +106,26 @@ func (x *Index) coarsenBlock(b *block, c *column) {
 	}
 }
 
-// keepWithin makes columns coarse, those first that take most for what they
-// were used, until the index is within its budget. The columns of what is in no
-// section stay.
+// drop keeps nothing of a column. Queries under way that read it are told that
+// its values are not known, later ones that it is not there.
+func (x *Index) drop(t *table, c *column) {
+	c.gone.Store(true)
+	for _, b := range t.blocks() {
+		func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			x.grow(c, -b.segment(c.number).bytes())
+			b.segs[c.number] = segment{fill: isUnknown}
+		}()
+	}
+	for _, n := range []*atomic.Int64{&c.defined, &c.inexact, &c.raws, &c.inner} {
+		n.Store(0)
+	}
+}
+
+// keepWithin makes columns coarse, and then drops them, those first that take
+// most for what they were used, until the index is within its budget. The
+// columns of what is in no section stay.
 func (x *Index) keepWithin() {
 	for x.bytes.Load() > x.opt.Budget {
 		t, c := x.widest()
@@ -116,21 +133,34 @@ func (x *Index) keepWithin() {
 			return
 		}
 		x.full.Store(true)
-		x.coarsen(t, c)
+		if c.coarse.Load() {
+			x.drop(t, c)
+		} else {
+			x.coarsen(t, c)
+		}
 	}
 }
 
-// widest returns the column that is to be made coarse next, nil if none can be.
-func (x *Index) widest() (*table, *column) {
-	var worst *column
-	var of *table
+// widest returns the column that is to be made coarse, or dropped, next; nil if
+// none can be.
+func (x *Index) widest() (of *table, worst *column) {
 	most := int64(0)
 	for _, t := range []*table{&x.devices, &x.modules} {
-		for _, c := range t.columns[t.tags.column.number:] {
+		for _, c := range t.columns[t.tags.column.number+1:] {
 			// A column that queries read is worth several that none does.
 			weight := c.bytes.Load() / (1 + min(c.used.Load(), 7))
 			if !c.coarse.Load() && weight > most {
-				worst, of, most = c, t, weight
+				of, worst, most = t, c, weight
+			}
+		}
+	}
+	if worst != nil {
+		return of, worst
+	}
+	for _, t := range []*table{&x.devices, &x.modules} {
+		for _, c := range t.columns[t.tags.column.number+1:] {
+			if bytes := c.bytes.Load(); !c.gone.Load() && bytes > most {
+				of, worst, most = t, c, bytes
 			}
 		}
 	}

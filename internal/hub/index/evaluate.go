@@ -193,10 +193,7 @@ func (l *leaf) cell(c cell) outcome {
 		}
 		return l.raws.number(c)
 	case c.code()&hashed != 0:
-		if l.texts.known {
-			return l.texts.outcome(c.code())
-		}
-		return doubt
+		return l.texts.outcome(c.code())
 	}
 	return l.coded(c.code())
 }

@@ -32,8 +32,12 @@ func (o *order) seek(id []byte, nameOf func(slot uint32) []byte) (chunk, at int)
 // add puts a slot in its place and returns by how many bytes the order grew.
 func (o *order) add(slot uint32, nameOf func(slot uint32) []byte) int {
 	o.version++
-	chunk, at := o.seek(nameOf(slot), nameOf)
-	if chunk == len(o.chunks) { // behind all
+	id := nameOf(slot)
+	chunk, at := len(o.chunks), 0
+	if !o.behind(id, nameOf) {
+		chunk, at = o.seek(id, nameOf)
+	}
+	if chunk == len(o.chunks) {
 		if n := len(o.chunks); n > 0 && len(o.chunks[n-1]) < chunkSlots {
 			o.chunks[n-1] = append(o.chunks[n-1], slot)
 			return 0
@@ -54,6 +58,15 @@ func (o *order) add(slot uint32, nameOf func(slot uint32) []byte) int {
 	}
 	o.chunks[chunk] = slices.Insert(o.chunks[chunk], at, slot)
 	return 4*chunkSlots + 24
+}
+
+// behind reports whether id is behind all names, as it is in a build.
+func (o *order) behind(id []byte, nameOf func(slot uint32) []byte) bool {
+	if len(o.chunks) == 0 {
+		return true
+	}
+	last := o.chunks[len(o.chunks)-1]
+	return bytes.Compare(id, nameOf(last[len(last)-1])) > 0
 }
 
 // remove takes a slot out and returns by how many bytes the order grew.

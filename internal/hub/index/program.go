@@ -98,7 +98,9 @@ func (r *run) leaf(c query.Condition, want query.Truth) *leaf {
 	for i := range l.small {
 		l.small[i] = open
 	}
-	l.texts = l.hashes()
+	if l.texts = l.hashes(); !l.texts.known {
+		l.texts = hashes{known: true, other: l.of(code(hashed))} // it is the same for all of them
+	}
 	l.raws = intervalOf(c, want, s.column.ticks)
 	return l
 }
@@ -124,18 +126,4 @@ func (l *leaf) of(v cell) outcome {
 	}
 	l.row.given.number, l.row.given.cell = l.member, v
 	return l.outcome()
-}
-
-// exact reports whether the leaf tells hits from others for sure, as far as
-// that can be told without looking at the rows.
-func (l *leaf) exact() bool {
-	if l.constant != open {
-		return l.constant != doubt
-	}
-	for _, m := range query.Members(l.test) {
-		if !l.row.sources[m.Number].exact() && !l.defined {
-			return false
-		}
-	}
-	return true
 }

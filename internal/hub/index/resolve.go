@@ -19,25 +19,21 @@ type source struct {
 	device, activity bool
 	// joined says that it is the device's, not the module's whose row it is.
 	joined bool
+	// why says why the value, or its presence, is not in the index.
+	why string
 }
 
 func always(c uint32) source { return source{fixed: code(c)} }
 
-// exact reports whether the source tells every row's value, but for what is
-// inside of objects and arrays.
-func (s source) exact() bool {
-	if s.column != nil {
-		return s.column.inexact.Load() == 0
-	}
-	return s.device || s.fixed != code(isSome) && s.fixed != code(isUnknown)
-}
+// absent is the source of a member of which nothing is in the index.
+func absent(why string) source { return source{fixed: code(isUnknown), why: why} }
 
 // resolve returns where the values of a path come from. It mirrors what
 // [query.Twin] says of it. The caller holds mu.
 func (t *table) resolve(segments []string) source {
 	s := t.system(segments)
 	if s.column != nil && s.column.gone.Load() {
-		return always(isUnknown)
+		return absent("the memory budget of the index is spent")
 	}
 	return s
 }
@@ -109,10 +105,9 @@ func (t *table) member(name string) (source, bool) {
 	case "cloudToDeviceMessageCount":
 		return source{fixed: cell(math.Float64bits(0))}, true
 	case "etag", "deviceEtag":
-		return always(isSome), true
+		return source{fixed: code(isSome), why: "it is not indexed"}, true
 	}
-	// A member that this package does not know is not told of.
-	return always(isUnknown), name != "configurations" && slices.Contains(state.RootMembers(), name)
+	return absent("it is not indexed"), name != "configurations" && slices.Contains(state.RootMembers(), name)
 }
 
 func (t *table) properties(path []string) source {
@@ -139,7 +134,7 @@ func (t *table) properties(path []string) source {
 	case rest[0] == "$metadata" && len(rest) == 2 && rest[1] == "$lastUpdated":
 		return source{column: p.written}
 	case rest[0] == "$metadata":
-		return always(isUnknown)
+		return absent("it is not indexed")
 	}
 	return p.members.source(rest)
 }
@@ -165,7 +160,7 @@ func (p *path) source(rest []string) source {
 // beyond is the source of a member that has no column.
 func (p *path) beyond() source {
 	if p.closed {
-		return always(isUnknown)
+		return absent("there are too many paths beside it for the index")
 	}
 	return always(undefined)
 }

@@ -30,8 +30,9 @@ type ColumnStats struct {
 	Bytes    int64
 	// Used is how many queries have read the path.
 	Used int64
-	// Coarse says that the budget allowed no more than whether there is a value.
-	Coarse bool
+	// Coarse says that the budget allowed no more than whether there is a value,
+	// Dropped that it did not allow that either.
+	Coarse, Dropped bool
 }
 
 // Stats returns what the index holds now.
@@ -52,7 +53,7 @@ func (x *Index) Stats() Stats {
 			c.mu.RUnlock()
 			s.Columns = append(s.Columns, ColumnStats{
 				Modules: t.modules, Path: c.name, Rows: c.defined.Load(), Inexact: c.inexact.Load(), Distinct: distinct,
-				Bytes: c.bytes.Load(), Used: c.used.Load(), Coarse: c.coarse.Load(),
+				Bytes: c.bytes.Load(), Used: c.used.Load(), Coarse: c.coarse.Load(), Dropped: c.gone.Load(),
 			})
 		}
 		slices.SortFunc(s.Columns[from:], func(a, b ColumnStats) int { return strings.Compare(a.Path, b.Path) })

@@ -127,9 +127,7 @@ type assignment struct {
 
 // set notes a cell of the row that is being changed.
 func (x *Index) set(c *column, v cell) {
-	if !c.gone.Load() {
-		x.cells = append(x.cells, assignment{c, v})
-	}
+	x.cells = append(x.cells, assignment{c, v})
 }
 
 // write gives a row the cells that were noted, all at once, and adds to the
@@ -151,7 +149,7 @@ func (x *Index) write(t *table, slot uint32, add parts) {
 // put gives a row a cell. The caller holds the lock of the block.
 func (x *Index) put(b *block, row int, c *column, v cell) {
 	old := b.cell(c.number, row)
-	if old == v {
+	if old == v || c.gone.Load() {
 		return
 	}
 	c.count(v, 1)
