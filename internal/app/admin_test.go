@@ -43,6 +43,7 @@ func TestAdmin(t *testing.T) {
 	for _, want := range []string{
 		"tvilling_commit_seconds_count ",
 		"tvilling_connected 0",
+		"tvilling_live_queries 0",
 		`tvilling_mqtt_refused_total{reason="unauthorized"} 0`,
 		`tvilling_messages_taken_total{kind="security"} 0`,
 		"tvilling_journal_bytes ",

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tvilling/tvilling"
+)
+
+// rowTable prints rows that a query has put together. Its columns are the
+// members of the first page's rows; what later rows have besides follows their
+// cells under its name.
+type rowTable struct {
+	w       io.Writer
+	columns []string
+	print   *printer
+}
+
+// add prints the rows of a page.
+func (t *rowTable) add(rows []json.RawMessage) error {
+	list := make([][]member, len(rows))
+	for i, row := range rows {
+		var err error
+		if list[i], err = readObject(row); err != nil {
+			return fmt.Errorf("read a row: %w", err)
+		}
+	}
+	if t.print == nil {
+		for _, row := range list {
+			t.columns = mergeColumns(t.columns, row)
+		}
+		if len(t.columns) == 0 {
+			return nil
+		}
+		t.print = newPrinter(t.w, false, headings(t.columns)...)
+	}
+	for _, row := range list {
+		if err := t.print.row(nil, t.cells(row)...); err != nil {
+			return err
+		}
+	}
+	return t.flush()
+}
+
+func (t *rowTable) flush() error {
+	if t.print == nil {
+		return nil
+	}
+	return t.print.flush()
+}
+
+// mergeColumns adds the members of a row to the columns, each behind the one
+// that it follows in the row.
+func mergeColumns(columns []string, row []member) []string {
+	at := 0
+	for _, m := range row {
+		if i := slices.Index(columns, m.name); i >= 0 {
+			at = i + 1
+			continue
+		}
+		columns = slices.Insert(columns, at, m.name)
+		at++
+	}
+	return columns
+}
+
+func headings(columns []string) []string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = strings.ToUpper(oneLine(c))
+	}
+	return names
+}
+
+func (t *rowTable) cells(row []member) []any {
+	cells := make([]any, len(t.columns))
+	for i := range cells {
+		cells[i] = "-"
+	}
+	for _, m := range row {
+		if i := slices.Index(t.columns, m.name); i >= 0 {
+			cells[i] = cellOf(m.value)
+		} else {
+			cells = append(cells, m.name+"="+cellOf(m.value))
+		}
+	}
+	return cells
+}
+
+// cellOf writes a value for a cell: a text without quotes, anything else as JSON.
+func cellOf(raw json.RawMessage) string {
+	if s := ""; len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
+		return shorten(s, 60)
+	}
+	return shorten(string(raw), 60)
+}
+
+// place is how the hub says where in a query something is wrong.
+var place = regexp.MustCompile(`line (\d+), column (\d+)`)
+
+// pointOut shows, below an error of the hub that names a place of a query, that
+// place.
+func pointOut(text string, err error) error {
+	e, ok := errors.AsType[*tvilling.Error](err)
+	if !ok {
+		return err
+	}
+	found := place.FindStringSubmatch(e.Message)
+	if found == nil {
+		return err
+	}
+	line, _ := strconv.Atoi(found[1])
+	column, _ := strconv.Atoi(found[2])
+	lines := strings.Split(text, "\n")
+	if line < 1 || line > len(lines) || column < 1 || column > len([]rune(lines[line-1]))+1 {
+		return err
+	}
+	out := *e
+	out.Message += "\n" + excerpt([]rune(oneLine(lines[line-1])), column-1)
+	return &out
+}
+
+// excerpt returns a line around a place, and below it a mark.
+func excerpt(line []rune, at int) string {
+	const around = 60
+	before, after := "", ""
+	if from := at - around; from > 0 {
+		line, at, before = line[from:], around+1, "…"
+	}
+	if to := at + around; to < len(line) {
+		line, after = line[:to], "…"
+	}
+	return "  " + before + string(line) + after + "\n  " + strings.Repeat(" ", at) + "^"
+}
