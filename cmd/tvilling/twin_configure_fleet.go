@@ -221,12 +221,14 @@ func (f *fleetChange) suggest(where string) {
 	if f.json {
 		return
 	}
-	target, note := "FROM devices.modules WHERE moduleId = '"+string(tvilling.SecurityModule)+"'", ""
-	if !isQuery(where) {
-		target += " AND " + where
-		note = "Its condition is about the security module's own twin and tags, not those of the device."
-	} else if at := strings.Index(strings.ToLower(where), "from devices.modules"); at >= 0 {
-		target = where[at:]
+	target, note := "FROM devices.modules WHERE moduleId = '"+string(tvilling.SecurityModule)+"' AND "+where, "Its condition is about the security module's own twin and tags, not those of the device."
+	if isQuery(where) {
+		lower := strings.ToLower(where)
+		at := strings.Index(lower, "from devices.modules where ")
+		if at < 0 || strings.Contains(lower, "group by") || strings.Contains(lower, "order by") {
+			return // a query of another kind is no target
+		}
+		target, note = where[at:], ""
 	}
 	var set []string
 	for _, s := range f.texts {

@@ -92,3 +92,30 @@ func TestQuoteForShell(t *testing.T) {
 		}
 	}
 }
+
+// TestConfigureSuggestion: the command that is suggested is one that there is.
+func TestConfigureSuggestion(t *testing.T) {
+	for where, wanted := range map[string]bool{
+		"tags.site = 'lab'": true, "SELECT deviceId FROM devices.modules WHERE tags.site = 'lab'": true,
+		"select * from devices": false, "SELECT deviceId FROM devices WHERE tags.site = 'lab'": false, "SELECT deviceId FROM devices.modules": false,
+	} {
+		var b bytes.Buffer
+		f := &fleetChange{configurer: &configurer{out: &b, texts: []string{"snapshotFrequency=PT1H", "baselineCustomChecksFilePath=/etc/my checks"}}}
+		f.suggest(where)
+		found := false
+		for l := range strings.Lines(b.String()) {
+			if l = strings.TrimSpace(l); strings.HasPrefix(l, "tvilling ") {
+				found = true
+				if err := accepts(strings.ReplaceAll(l, `'\''`, `'"'"'`)); err != nil {
+					t.Errorf("%s: %v", l, err)
+				}
+				if !strings.Contains(l, "FROM devices.modules WHERE ") && !strings.Contains(l, "from devices.modules") {
+					t.Errorf("%s suggests the target %s", where, l)
+				}
+			}
+		}
+		if found != wanted {
+			t.Errorf("%s: suggested: %t, want %t: %s", where, found, wanted, b.String())
+		}
+	}
+}

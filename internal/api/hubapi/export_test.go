@@ -13,3 +13,6 @@ func names(table []route) []string {
 	}
 	return list
 }
+
+// ParsePoint reads a point of a twin's history.
+var ParsePoint = parsePoint
