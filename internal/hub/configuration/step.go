@@ -21,7 +21,7 @@ const (
 func (s *Service) step(ctx context.Context, c *compiled, now time.Time) error {
 	at := &c.stage
 	if c.Rollout == nil || at.Finished || c.broken != nil {
-		return nil
+		return nil //nolint:nilerr // what is wrong with the definition was told when it was loaded
 	}
 	if !at.Everyone && !at.Placed {
 		return s.place(ctx, c)
