@@ -47,6 +47,8 @@ type column struct {
 	// used counts the queries that have read the column.
 	used atomic.Int64
 
+	// given counts how often a code was given to a value.
+	given atomic.Int64
 	// mu guards values: the dictionary by code, from firstCode on; a code that
 	// is free or condemned has an undefined value.
 	mu     sync.RWMutex
@@ -139,6 +141,7 @@ func (x *Index) newCode(c *column, v query.Value) (uint32, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dead++ // until a row has it
+	c.given.Add(1)
 	if n := len(c.free); n > 0 {
 		k := c.free[n-1]
 		c.free = c.free[:n-1]

@@ -18,6 +18,7 @@ func (x *Index) open(t *table, c *column, flag *atomic.Bool) {
 			return hashOf(v.AppendText(nil)), texts
 		case query.Number:
 			return cell(math.Float64bits(v.Number())), !texts
+		default:
 		}
 		return 0, false
 	})

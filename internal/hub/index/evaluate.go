@@ -1,6 +1,11 @@
 package index
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/tvilling/tvilling/internal/hub/query"
+)
 
 // slow reports whether the leaf is tested row by row.
 func (l *leaf) slow() bool {
@@ -64,35 +69,93 @@ func (l *leaf) rows(s span, need, may, sure *mask) {
 	}
 }
 
-// bytes looks the outcomes of one-byte codes up, 64 rows at a time.
+// bytes finds the outcomes of one-byte codes, 64 rows at a time.
 func (l *leaf) bytes(g *segment, s span, need, may, sure *mask) {
+	l.survey()
 	for w := s.from; w < s.to; w++ {
 		if need[w] == 0 {
 			may[w], sure[w] = 0, 0
 			continue
 		}
 		codes := (*[64]uint8)(g.b1[w*64:])
-		m, all := l.lookup(codes)
-		if all&open != 0 {
-			for _, c := range codes {
-				if l.small[c] == open {
-					l.small[c] = l.of(code(uint32(c)))
-				}
+		if l.few != nil {
+			m := uint64(0)
+			for _, c := range l.few {
+				m |= equal(codes, c)
 			}
-			m, all = l.lookup(codes)
+			if l.others {
+				m = ^m
+			}
+			m &= need[w]
+			may[w], sure[w] = m, m
+			continue
 		}
+		m, all := l.lookup(codes)
 		m &= need[w]
 		may[w], sure[w] = m, m
 		if all&doubt == doubt {
-			sure[w] = 0
 			for left := m; left != 0; left &= left - 1 {
-				i := bits.TrailingZeros64(left)
-				if l.small[codes[i]] == hit {
-					sure[w] |= 1 << i
+				if i := bits.TrailingZeros64(left); l.small[codes[i]] != hit {
+					sure[w] &^= 1 << i
 				}
 			}
 		}
 	}
+}
+
+// maxFew is how many codes are looked for one by one rather than all looked up.
+const maxFew = 2
+
+// survey finds the outcomes of all codes of one byte that rows can have now.
+// The caller holds the lock of a block: its rows have none that came later.
+func (l *leaf) survey() {
+	c := l.column
+	inexact, inner := c.inexact.Load() > 0, c.inner.Load() > 0
+	now := surveyed{c.given.Load(), inexact, inner}
+	if now == l.surveyed {
+		return
+	}
+	l.surveyed = now
+	var hits, misses []uint8
+	doubtful := false
+	for i := range min(c.codes(), len(l.small)) {
+		k := uint32(i)
+		if !inexact && (k == isSome || k == isUnknown) || !inner && (k == isObject || k == isList) ||
+			k >= firstCode && c.value(k).Kind() == query.Undefined {
+			continue // no row has it
+		}
+		l.small[k] = l.of(code(k))
+		switch l.small[k] {
+		case hit:
+			hits = append(hits, uint8(k))
+		case miss:
+			misses = append(misses, uint8(k))
+		default:
+			doubtful = true
+		}
+	}
+	l.few, l.others = nil, false
+	switch {
+	case doubtful:
+	case len(hits) <= maxFew:
+		l.few = append([]uint8{}, hits...)
+	case len(misses) <= maxFew:
+		l.few, l.others = append([]uint8{}, misses...), true
+	}
+}
+
+// equal returns the rows that have a code.
+func equal(codes *[64]uint8, c uint8) (m uint64) {
+	const low, high = 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+	same := uint64(c) * 0x0101010101010101
+	for i := uint(0); i < 64; i += 8 {
+		x := binary.LittleEndian.Uint64(codes[i:]) ^ same
+		// The upper bit of each byte says whether the byte is 0; the product
+		// gathers these bits in the top byte.
+		x = ^((x&low + low) | x) & high
+		m |= x * 0x0002040810204081 >> 56 << (i & 63)
+	}
+	return m
 }
 
 // lookup returns the rows that may be hits, and all outcomes put together.

@@ -50,7 +50,6 @@ type Index struct {
 	retiring    map[place]uint64 // when each of them went last
 	cells       []assignment
 	scratch     []byte
-	dots        [][]byte
 	filling     bool
 	// gone are the identities deleted while a build is under way, which must
 	// not bring them back.

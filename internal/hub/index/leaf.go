@@ -26,6 +26,7 @@ func comparison(c query.Condition) (op query.Op, v query.Value, ok bool) {
 			op = query.Less
 		case query.GreaterEqual:
 			op = query.LessEqual
+		default: // it is the same from both sides
 		}
 	}
 	if _, is := left.(*query.Member); !is {

@@ -13,6 +13,10 @@ type program struct {
 	terms  []*program
 	either bool
 	leaf   *leaf
+	// blocks counts the evaluations, asked and kept the rows that this term was
+	// asked for and that it left to the others, as long as the order of the terms is not settled.
+	blocks      int
+	asked, kept int64
 }
 
 // leaf is a condition that is evaluated by its own test.
@@ -31,9 +35,21 @@ type leaf struct {
 	// small and large hold the outcomes for codes of one byte, and for all.
 	small [256]outcome
 	large []outcome
+	// surveyed says as of when the table for one byte is complete, and few are
+	// the codes that stand out in it, by being hits or, with others, by being
+	// misses; nil if there are many.
+	surveyed surveyed
+	few      []uint8
+	others   bool
 	// texts says what is known of hashes, raws of what has no code.
 	texts hashes
 	raws  interval
+}
+
+// surveyed tells the codes that rows of a column can have from those before.
+type surveyed struct {
+	given          int64
+	inexact, inner bool
 }
 
 // outcome is what is known of a row: whether it may be a hit, whether that is
@@ -94,7 +110,7 @@ func (r *run) leaf(c query.Condition, want query.Truth) *leaf {
 	if varying > 1 || s.device || s.activity || s.joined {
 		return l
 	}
-	l.column, l.member = s.column, column.Number
+	l.column, l.member, l.surveyed.given = s.column, column.Number, -1
 	for i := range l.small {
 		l.small[i] = open
 	}

@@ -21,15 +21,6 @@ func (m *mask) put(i int, on bool) {
 	}
 }
 
-func (m *mask) any() bool {
-	for _, w := range m {
-		if w != 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // cell is the value of a row in a column: a code, or, unless the upper bits
 // are those of a code, the bits of a number or the ticks of a time, which are
 // never so.
