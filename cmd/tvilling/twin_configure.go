@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -117,6 +118,10 @@ type configurer struct {
 	// values are what is to be set, texts how it was written.
 	values map[string]any
 	texts  []string
+
+	mu sync.Mutex // guards what follows
+	// known are changes by the object that they are of.
+	known map[string]*agentconfig.Change
 }
 
 // read reads what is to be set.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -48,11 +49,13 @@ func (w *configurer) plan(d tvilling.DeviceID) (*agentChange, error) {
 		desired = nil
 		a.variant.notes = append(a.variant.notes, "The twin also has "+agentconfig.OldObject+", which agents up to version 0.0.3 read instead. It stays as it is.")
 	}
-	change, err := agentconfig.NewChange(desired, w.values)
+	change, err := w.changeOf(desired)
 	if err != nil {
 		return nil, err
 	}
-	a.variant.patch, a.variant.edits = change.Patch, change.Edits
+	if a.variant.patch, a.variant.edits = change.Patch, change.Edits; len(change.Edits) == 0 {
+		return a, nil
+	}
 	for _, p := range change.Problems {
 		a.variant.warnings = append(a.variant.warnings, p.Message)
 	}
@@ -63,9 +66,37 @@ func (w *configurer) plan(d tvilling.DeviceID) (*agentChange, error) {
 	return a, nil
 }
 
+// changeOf works out the change of an object. Most devices of a fleet have one
+// of a few, so what was worked out is kept.
+func (w *configurer) changeOf(desired json.RawMessage) (*agentconfig.Change, error) {
+	const most = 1000
+	w.mu.Lock()
+	c := w.known[string(desired)]
+	w.mu.Unlock()
+	if c != nil {
+		return c, nil
+	}
+	c, err := agentconfig.NewChange(desired, w.values)
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.known == nil {
+		w.known = map[string]*agentconfig.Change{}
+	}
+	if len(w.known) < most {
+		w.known[string(desired)] = c
+	}
+	return c, nil
+}
+
 // held warns of properties that are to change and that an automatic
 // configuration has set, which sets them back.
 func held(t *client.Twin, edits []agentconfig.Edit) (warnings []string) {
+	if !bytes.Contains(t.Properties.Desired, []byte(`"configuration:`)) {
+		return nil
+	}
 	for _, s := range agentconfig.Settings(t.Properties.Desired, nil) {
 		name, ok := strings.CutPrefix(s.Actor, "configuration:")
 		if !ok {
