@@ -54,7 +54,9 @@ func TestRefusals(t *testing.T) {
 		{"inside", content(`{"deviceContent":{"properties.desired.a.b":1,"properties.desired.a":2}}`), tvilling.InvalidConfigurationContent, "content.properties.desired.a"},
 		{"same member", content(`{"deviceContent":{"properties.desired.a":1,"properties.desired.a":1}}`), tvilling.InvalidConfigurationContent, "content"},
 		{"number", content(`{"deviceContent":{"properties.desired.a":1e400}}`), tvilling.InvalidConfigurationContent, "properties.desired.a"},
-		{"depth", content(`{"deviceContent":{"properties.desired.a.b.c.d.e.f.g.h.i.j.k.l":1}}`), tvilling.InvalidConfigurationContent, "properties.desired.a.b.c.d.e.f.g.h.i.j.k"},
+		{"depth", content(`{"deviceContent":{"properties.desired.a.b.c.d.e.f.g.h.i.j.k.l":1}}`), tvilling.InvalidConfigurationContent, "content.properties.desired.a.b.c.d.e.f.g.h.i.j.k.l"},
+		{"bomb", content(`{"deviceContent":{"properties.desired":` + strings.Repeat(`{"a":`, 9000) + `1` + strings.Repeat(`}`, 9000) + `}}`), tvilling.InvalidConfigurationContent, "content.properties.desired"},
+		{"long content", content(`{"deviceContent":{"properties.desired.a":"` + strings.Repeat("x", 256<<10) + `"}}`), tvilling.InvalidConfigurationContent, "content"},
 		{"long string", content(`{"deviceContent":{"properties.desired.a":"` + strings.Repeat("x", 4097) + `"}}`), tvilling.InvalidConfigurationContent, "properties.desired.a"},
 		{"target", with(func(c *configuration.Configuration) { c.Target = "tags.a =" }), tvilling.InvalidTargetCondition, "targetCondition"},
 		{"more than a target", with(func(c *configuration.Configuration) { c.Target = "tags.a = 1 GROUP BY tags.a" }), tvilling.InvalidTargetCondition, "targetCondition"},
@@ -123,6 +125,7 @@ func TestPutRules(t *testing.T) {
 			t.Errorf("an update without rollout and content: %+v", third)
 		}
 		end := update("fw", "*")
+		end.Content = json.RawMessage(`{"deviceContent":{"properties.desired":{"a":{"b":1,"c":"<&>"}}},"moduleContent":null,"modulesContent":null}`)
 		end.Rollout = new(configuration.Rollout)
 		if fourth := h.put(end, "*"); fourth.Rollout != nil {
 			t.Errorf("a rollout without steps: %+v", fourth)
@@ -212,6 +215,53 @@ func TestPlanAndWhy(t *testing.T) {
 		}
 		if _, err := h.service.Why(t.Context(), tvilling.Device("none")); tvilling.CodeOf(err) != tvilling.DeviceNotFound {
 			t.Errorf("why of nothing: %v", err)
+		}
+	})
+}
+
+// TestPlanRemovesOnce: what one configuration leaves while another one writes
+// is one edit, of the one that leaves.
+func TestPlanRemovesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, hubtest.New(t))
+		h.Register(t, tvilling.Device("d"))
+		high := devices("high", `{"properties.desired":{"fps":30,"net":{"mtu":1500}}}`, "*")
+		high.Priority = 1
+		h.put(high, "")
+		h.put(devices("low", `{"properties.desired.fps":10}`, "*"), "")
+		h.expect(time.Second, nil)
+		run, err := h.service.Plan(t.Context(), update("high", ""), tvilling.Identity{}, 10)
+		if err != nil || len(run.Twins) != 1 {
+			t.Fatalf("plan: %+v, %v", run, err)
+		}
+		var got []string
+		for _, e := range run.Twins[0].Edits {
+			got = append(got, fmt.Sprintf("%s: %s -> %s by %s", e.Path, e.Old, e.New, e.By))
+		}
+		if want := "fps: 30 -> 10 by low\nnet: {\"mtu\":1500} ->  by high"; strings.Join(got, "\n") != want {
+			t.Errorf("plan:\n%s\nwant\n%s", strings.Join(got, "\n"), want)
+		}
+	})
+}
+
+// TestWhyBeforeItIsWritten: the status is what the twin shows.
+func TestWhyBeforeItIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, hubtest.New(t))
+		h.Register(t, tvilling.Device("d"))
+		h.stop()
+		h.put(devices("fw", `{"properties.desired.fw":5}`, "*"), "")
+		why, err := h.service.Why(t.Context(), tvilling.Device("d"))
+		if err != nil || len(why.Configurations) != 1 {
+			t.Fatalf("why: %+v, %v", why, err)
+		}
+		if p := why.Configurations[0]; !p.Targeted || p.Status != "" || p.Reason == "" {
+			t.Errorf("before the hub came to the twin: %+v", p)
+		}
+		h = start(t, h.Core)
+		h.expect(time.Second, map[string]string{"d": `{"fw":5}` + applied})
+		if why, err = h.service.Why(t.Context(), tvilling.Device("d")); err != nil || why.Configurations[0].Status != "Applied" || why.Configurations[0].Reason != "" {
+			t.Errorf("afterwards: %+v, %v", why, err)
 		}
 	})
 }

@@ -35,6 +35,9 @@ const section = "properties.desired"
 // the order of their paths, none of which is inside of another. The error is
 // of code InvalidConfigurationContent or Unsupported, with the path.
 func parseContent(raw json.RawMessage) (Kind, []wish, error) {
+	if len(raw) > doc.MaxBody {
+		return 0, nil, contentError("content", "A content has at most %d bytes; this one has %d.", doc.MaxBody, len(raw))
+	}
 	outer, err := members(raw)
 	if err != nil {
 		return 0, nil, contentError("content", "%w", err)
@@ -93,7 +96,7 @@ func parseValues(body json.RawMessage) ([]wish, error) {
 		} else if len(m.value) == 0 || m.value[0] != '{' {
 			return nil, contentError("content."+m.name, "The whole section takes an object of properties.")
 		}
-		if err := root.put(path, m.value); err != nil {
+		if err := root.put(path, m.value, 0); err != nil {
 			return nil, contentError("content."+m.name, "%w", err)
 		}
 	}
@@ -166,14 +169,17 @@ type tree struct {
 
 // put adds a value at a path. Members of the section that the service keeps
 // itself are left out.
-func (t *tree) put(path []string, value []byte) error {
+func (t *tree) put(path []string, value []byte, depth int) error {
 	switch {
+	case depth > maxDepth+1:
+		// Whatever is below is too deep, too, and is not looked at.
+		return fmt.Errorf("nested depth exceeds %d", maxDepth)
 	case t.leaf != nil:
 		return errors.New("the path leads into another one")
 	case len(path) > 0 && path[0] == "":
 		return errors.New("a name in the path is missing")
 	case len(path) > 0:
-		return t.child(path[0]).put(path[1:], value)
+		return t.child(path[0]).put(path[1:], value, depth+1)
 	case len(value) == 0 || value[0] != '{':
 		if len(t.children) > 0 || t.object {
 			return errors.New("another path leads into this one")
@@ -190,7 +196,7 @@ func (t *tree) put(path []string, value []byte) error {
 		if m.name == "$version" || m.name == "$metadata" {
 			continue
 		}
-		if err := t.child(m.name).put(nil, m.value); err != nil {
+		if err := t.child(m.name).put(nil, m.value, depth+1); err != nil {
 			return err
 		}
 	}
@@ -215,6 +221,18 @@ func (t *tree) set(path []string, value string) {
 		t = t.child(key)
 	}
 	t.leaf = []byte(value)
+}
+
+// clone returns a tree to which more can be added.
+func (t *tree) clone() *tree {
+	out := &tree{leaf: t.leaf, object: t.object}
+	for name, child := range t.children {
+		if out.children == nil {
+			out.children = make(map[string]*tree, len(t.children))
+		}
+		out.children[name] = child.clone()
+	}
+	return out
 }
 
 // names returns the names of the members, in order.

@@ -135,19 +135,20 @@ func (d *decision) patches(t *table, desired doc.Section) (full *verdict, err er
 		if v.part < 0 || d.edits.writes[v.part] == nil {
 			continue
 		}
-		text := *d.edits.writes[v.part]
+		text := d.edits.writes[v.part]
 		w := twin.Write{Actor: v.c.Actor(), Cause: "configuration " + v.c.ID + " applied"}
 		if v.was == statusApplied {
 			w.Cause = "configuration " + v.c.ID + " set again"
 		}
 		if len(removed) > 0 {
 			w.Cause += "; " + d.removes(t, removed)
+			text = text.clone() // the edits stay what they are
 			for _, r := range removed {
 				text.set(r.path, "null")
 			}
 			removed = nil
 		}
-		next, err := d.write(&w, &text, desired)
+		next, err := d.write(&w, text, desired)
 		switch {
 		case tvilling.CodeOf(err) == tvilling.InvalidArgument:
 			v.role, v.blocked, v.reason = still, true, "the twin has no room for it: "+tvilling.MessageOf(err)

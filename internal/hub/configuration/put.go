@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -134,7 +135,7 @@ func update(tx *commit.Tx, c *Configuration, at *stage, old *definition, match t
 		return tvilling.Errorf(tvilling.ConfigurationAlreadyExists, "There is a configuration %s already; an update has If-Match.", c.ID)
 	case !match.Allows(was.ETag()):
 		return tvilling.Errorf(tvilling.PreconditionFailed, "The etag given is not the configuration's current etag; read it again and retry.")
-	case !sameJSON(c.Content, was.Content):
+	case !sameContent(c.Content, was.Content):
 		e := tvilling.Errorf(tvilling.ImmutableConfigurationContent, "The content of a configuration cannot be changed; create another configuration, of a higher priority.")
 		e.Path = "content"
 		return e
@@ -154,13 +155,19 @@ func update(tx *commit.Tx, c *Configuration, at *stage, old *definition, match t
 	return nil
 }
 
-// sameJSON reports whether two texts are the same value, in whatever order.
-func sameJSON(a, b json.RawMessage) bool {
+// sameContent reports whether two contents say the same, in whatever order.
+// Libraries name the kinds that there are not, too, as null.
+func sameContent(a, b json.RawMessage) bool {
 	if bytes.Equal(a, b) {
 		return true
 	}
 	x, errX := generic(a)
 	y, errY := generic(b)
+	for _, content := range []any{x, y} {
+		if kinds, ok := content.(map[string]any); ok {
+			maps.DeleteFunc(kinds, func(_ string, values any) bool { return values == nil })
+		}
+	}
 	return errX == nil && errY == nil && reflect.DeepEqual(x, y)
 }
 

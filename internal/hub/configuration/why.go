@@ -22,9 +22,11 @@ func (s *Service) Why(ctx context.Context, id tvilling.Identity) (*Explanation, 
 	out := &Explanation{ID: id}
 	for i := range d.verdicts {
 		v := &d.verdicts[i]
-		out.Configurations = append(out.Configurations, Part{
-			Configuration: v.c.ID, Priority: v.c.Priority, Targeted: v.targeted, Status: v.status, Reason: v.reason,
-		})
+		p := Part{Configuration: v.c.ID, Priority: v.c.Priority, Targeted: v.targeted, Status: v.was, Reason: v.reason}
+		if p.Reason == "" && v.was != v.status {
+			p.Reason = "to be looked at soon" // the twin does not show yet what is planned
+		}
+		out.Configurations = append(out.Configurations, p)
 	}
 	err = row.Twin.Desired.Walk(func(n *doc.Node) bool {
 		if n.Leaf() {
