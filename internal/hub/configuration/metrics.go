@@ -16,6 +16,8 @@ const (
 	// each time somebody asks; slower ones are kept for keepFigures.
 	quick       = 200 * time.Millisecond
 	keepFigures = time.Minute
+	// figuresMost bounds the time that they may take.
+	figuresMost = 30 * time.Second
 )
 
 // figures keeps the figures of configurations that take long to work out.
@@ -74,7 +76,10 @@ func (s *Service) Metrics(ctx context.Context, id string) (Metrics, error) {
 	f.kept[id] = k
 	f.mu.Unlock()
 	start := time.Now()
-	k.metrics, k.err = s.figure(ctx, c)
+	// Others may wait for the figures, too: they do not end with this caller.
+	working, cancel := context.WithTimeout(context.WithoutCancel(ctx), figuresMost)
+	k.metrics, k.err = s.figure(working, c)
+	cancel()
 	k.took = time.Since(start)
 	if k.err != nil {
 		f.mu.Lock()

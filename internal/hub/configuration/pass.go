@@ -167,7 +167,12 @@ func (s *Service) forget(ctx context.Context, id string, turn uint64) error {
 			return err
 		}
 		tx.PutSetting(stageSetting(id), nil)
-		tx.Effect(func() { s.table.Store(s.table.Load().with(id, nil, nil)) })
+		tx.Effect(func() {
+			s.table.Store(s.table.Load().with(id, nil, nil))
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(s.lives, id)
+		})
 		return nil
 	})
 }

@@ -337,6 +337,30 @@ func TestLoop(t *testing.T) {
 	})
 }
 
+// TestLoopEverywhere: a configuration that does so on many twins is halted as a
+// whole, for good.
+func TestLoopEverywhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, hubtest.New(t))
+		for i := range 1100 {
+			h.Register(t, tvilling.Device(tvilling.DeviceID(fmt.Sprintf("d%04d", i))))
+		}
+		h.put(devices("fw", `{"properties.desired.fw":5}`, "NOT IS_DEFINED(properties.desired.fw)"), "")
+		h.expect(time.Minute, nil)
+		h.stop()
+		h = start(t, h.Core)
+		p, err := h.service.Progress(t.Context(), "fw")
+		if err != nil || p.State != configuration.Halted || !strings.Contains(p.Reason, "undone again and again on more than 1000 twins") {
+			t.Errorf("progress %+v, %v", p, err)
+		}
+		head, _ := h.Store.Head()
+		h.expect(time.Hour, nil)
+		if now, _ := h.Store.Head(); now > head+1100 {
+			t.Errorf("%d changes in an hour of halt", now-head)
+		}
+	})
+}
+
 // TestFailingScan: a pass that fails half-way is gone on with.
 func TestFailingScan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
