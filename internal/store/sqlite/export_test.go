@@ -140,6 +140,10 @@ func (c Cache) Get(id tvilling.Identity) *state.Twin {
 	return w
 }
 
+// AwaitHistory returns when nothing is written to the files of the history
+// but for who asks.
+func (s *Store) AwaitHistory() { <-s.index.built }
+
 // EncodeHistory returns a history file with a place for each hash.
 func EncodeHistory(hashes []uint32) []byte {
 	places := make([]place, len(hashes))

@@ -15,6 +15,8 @@ type historyBuilder struct {
 	// low is the sequence of the newest change before the segment, 0 while no
 	// directory has told; lost counts the places of lostHash.
 	low, lost uint64
+	// unread says that the file system did not give all of the segment.
+	unread bool
 	// places are in the order of their records. A reader may hold a part of
 	// them: they are appended to and otherwise left alone.
 	places []place
@@ -97,6 +99,7 @@ func (b *historyBuilder) damaged(last uint64, err error) {
 	if !ok {
 		return
 	}
+	b.unread = b.unread || d.Err != nil
 	var dir *directory
 	if it, err := decodeItem(b.directory); err == nil && b.offset > 0 {
 		dir = it.directory

@@ -153,6 +153,7 @@ func TestHistoryFileBits(t *testing.T) {
 	o := longPast(t, dir)
 	o.Logger = slog.New(slog.DiscardHandler)
 	s := open(t, o)
+	s.AwaitHistory()
 	path := historyFiles(t, dir)[3]
 	good, err := os.ReadFile(path)
 	if err != nil {
@@ -225,6 +226,7 @@ func TestHistoryDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, o)
+	s.AwaitHistory()
 	for _, known := range []bool{false, true} {
 		noticed := 0
 		for at := 40; at < len(good); at += 41 {

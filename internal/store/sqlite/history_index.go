@@ -28,6 +28,9 @@ type historyIndex struct {
 	// wakes the goroutine that reads them.
 	behind atomic.Int64
 	grown  chan struct{}
+	// built is closed once the segments that had ended at the start were looked
+	// through.
+	built chan struct{}
 	// failing says that the last file could not be written.
 	failing atomic.Bool
 
@@ -46,7 +49,7 @@ const (
 
 // newHistoryIndex returns the index of a journal that keeps its files in dir.
 func newHistoryIndex(log *segment.Log, dir string, logger *slog.Logger) *historyIndex {
-	x := &historyIndex{log: log, dir: dir, logger: logger, grown: make(chan struct{}, 1)}
+	x := &historyIndex{log: log, dir: dir, logger: logger, grown: make(chan struct{}, 1), built: make(chan struct{})}
 	x.remove(func(path string) bool { return strings.HasSuffix(path, unfinishedSuffix) })
 	x.sweep()
 	return x
@@ -77,6 +80,7 @@ func (x *historyIndex) run(quit <-chan struct{}) {
 			break // what is lacking is built when it is asked for
 		}
 	}
+	close(x.built)
 	for {
 		if _, err := x.catchUp(quit); err != nil && !stopped(quit) {
 			x.logger.Warn("the journal could not be read for the history of identities", "error", err)
@@ -139,6 +143,9 @@ func (x *historyIndex) read(b *historyBuilder, quit <-chan struct{}) error {
 		if err != nil && tvilling.CodeOf(err) != tvilling.Corrupt {
 			return err
 		}
+		if rec.Sequence > b.segment.Last {
+			break // the segment was dropped meanwhile
+		}
 		b.add(rec, err)
 		if b.done >= b.segment.Last {
 			break
@@ -158,8 +165,12 @@ func (x *historyIndex) build(s segment.Segment, quit <-chan struct{}) (*historyB
 }
 
 // write writes the file of an ended segment. Without it the segment is read
-// again when it is asked for, which is slow and nothing worse.
+// again when it is asked for, which is slow and nothing worse. There is none of
+// a segment that could not be read in part, as that may pass.
 func (x *historyIndex) write(b *historyBuilder) {
+	if b.unread {
+		return
+	}
 	data := appendHistory(nil, b.header(), slices.Clone(b.places))
 	err := os.MkdirAll(x.dir, 0o700)
 	if err == nil {
