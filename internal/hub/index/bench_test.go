@@ -173,16 +173,63 @@ func BenchmarkCount(b *testing.B) {
 	x, _ := fleetIndex(b)
 	for _, tt := range countQueries {
 		b.Run(tt.name, func(b *testing.B) {
-			q, err := query.Compile(tt.text)
-			if err != nil {
-				b.Fatal(err)
-			}
+			q := compile(b, tt.text)
 			h := newQuantiles(b)
 			for b.Loop() {
 				h.begin()
 				n, err := x.Count(b.Context(), q)
 				if err != nil || n.Examined == 0 {
 					b.Fatal(n, err)
+				}
+				h.end()
+			}
+			h.report()
+		})
+	}
+}
+
+func BenchmarkGroup(b *testing.B) {
+	x, _ := fleetIndex(b)
+	for _, tt := range []struct{ name, text string }{
+		{"OnePath", "SELECT security.state, COUNT() AS n FROM devices.modules GROUP BY security.state"},
+		{"TwoPaths", "SELECT security.state, security.configuration, COUNT() AS n FROM devices.modules GROUP BY security.state, security.configuration"},
+		{"ManyGroups", "SELECT tags.site, tags.customer, COUNT() AS n FROM devices WHERE tags.tier = 'gold' AND properties.reported.battery.level < 1 GROUP BY tags.site, tags.customer"},
+		{"Average", "SELECT security.state, AVG(security.score) AS score FROM devices.modules GROUP BY security.state"},
+		{"RawNumbers", "SELECT tags.tier, AVG(properties.reported.uptime) AS uptime FROM devices GROUP BY tags.tier"},
+		{"Joined", "SELECT tags.site, modules.security.state, COUNT() AS n FROM devices JOIN devices.modules GROUP BY tags.site, modules.security.state"},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			q := compile(b, tt.text)
+			h := newQuantiles(b)
+			for b.Loop() {
+				h.begin()
+				g := q.NewGroups()
+				if n, err := x.Group(b.Context(), q, g); err != nil || n.Doubtful > 0 {
+					b.Fatal(n, err)
+				}
+				if _, err := g.Page(100, ""); err != nil {
+					b.Fatal(err)
+				}
+				h.end()
+			}
+			h.report()
+		})
+	}
+}
+
+func BenchmarkTop(b *testing.B) {
+	x, _ := fleetIndex(b)
+	for _, tt := range []struct{ name, text string }{
+		{"Coded", "SELECT * FROM devices.modules ORDER BY security.score DESC"},
+		{"Raw", "SELECT * FROM devices WHERE tags.tier = 'gold' ORDER BY properties.reported.uptime DESC"},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			q := compile(b, tt.text)
+			h := newQuantiles(b)
+			for b.Loop() {
+				h.begin()
+				if f, err := x.Top(b.Context(), q, query.Position{}, 100); err != nil || len(f.IDs) != 100 || f.Doubtful > 0 {
+					b.Fatal(f.Doubtful, err)
 				}
 				h.end()
 			}
@@ -201,10 +248,7 @@ func BenchmarkFind(b *testing.B) {
 		{"Devices", "SELECT * FROM devices WHERE tags.site = 's007' AND properties.reported.battery.level < 5"},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
-			q, err := query.Compile(tt.text)
-			if err != nil {
-				b.Fatal(err)
-			}
+			q := compile(b, tt.text)
 			h := newQuantiles(b)
 			for b.Loop() {
 				h.begin()

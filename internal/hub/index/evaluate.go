@@ -27,6 +27,10 @@ func (l *leaf) evaluate(b *block, s span, need, may, sure *mask) {
 		l.rows(s, need, may, sure)
 		return
 	}
+	if l.ofDevice {
+		l.joined(b, s, need, may, sure)
+		return
+	}
 	if l.column.number >= len(b.segs) {
 		l.fill(l.of(code(undefined)), s, need, may, sure)
 		return

@@ -87,7 +87,7 @@ func (r *run) grouping(g *query.Groups) *grouping {
 			return false
 		}
 		p.source = &r.sources[m.Number]
-		if p.source.column == nil || p.source.activity || p.source.joined {
+		if p.source.column == nil || p.source.activity {
 			return false
 		}
 		p.width = uint(bits.Len(uint(p.source.column.codes() - 1)))
@@ -124,7 +124,7 @@ func (c *grouping) add(b *block, s span, rows *mask) error {
 		}
 		c.n.Sure += int64(bits.OnesCount64(rows[w]))
 		var err error
-		if c.load(b, w) {
+		if c.load(b, w, rows[w]) {
 			err = c.count(rows[w])
 		} else {
 			err = c.rows(w, rows[w])
@@ -153,14 +153,28 @@ func (c *grouping) rows(w int, rows uint64) error {
 
 // load finds the codes of 64 rows; false if there are cells of other sorts, or
 // other parts than columns.
-func (c *grouping) load(b *block, w int) bool {
+func (c *grouping) load(b *block, w int, rows uint64) bool {
 	if c.parts == nil {
 		return c.keys+c.all == 0
 	}
 	for p := range c.parts {
-		if !loadCodes(&c.cells[p], b, c.parts[p].source.column.number, w*64) {
+		s := c.parts[p].source
+		if s.joined && !c.loadJoined(&c.cells[p], b, w, rows, s.column.number) || !s.joined && !loadCodes(&c.cells[p], b, s.column.number, w*64) {
 			return false
 		}
+	}
+	return true
+}
+
+func (c *grouping) loadJoined(to *[64]uint16, b *block, w int, rows uint64, column int) bool {
+	var cells [64]cell
+	c.row.run.gather(b, w, rows, column, &cells)
+	for ; rows != 0; rows &= rows - 1 {
+		i := bits.TrailingZeros64(rows)
+		if !cells[i].isCode() || cells[i].code() > dictLimit {
+			return false
+		}
+		to[i] = uint16(cells[i].code())
 	}
 	return true
 }

@@ -30,8 +30,9 @@ type leaf struct {
 	// constant, if it is not open, is the outcome for every row.
 	constant outcome
 	// column is the one column that the test reads; nil if it reads others, too.
-	column *column
-	member int
+	column   *column
+	member   int
+	ofDevice bool // it is the device's, and the rows are modules
 	// small and large hold the outcomes for codes of one byte, and for all.
 	small [256]outcome
 	large []outcome
@@ -107,10 +108,10 @@ func (r *run) leaf(c query.Condition, want query.Truth) *leaf {
 		return l
 	}
 	s := r.sources[column.Number]
-	if varying > 1 || s.device || s.activity || s.joined {
+	if varying > 1 || s.device || s.activity {
 		return l
 	}
-	l.column, l.member, l.surveyed.given = s.column, column.Number, -1
+	l.column, l.member, l.ofDevice, l.surveyed.given = s.column, column.Number, s.joined, -1
 	for i := range l.small {
 		l.small[i] = open
 	}

@@ -217,18 +217,6 @@ func (r *row) Member(m *query.Member) query.Value {
 	return r.value(s, r.block.cell(s.column.number, r.at))
 }
 
-// deviceCell returns a cell of the device of a module.
-func (r *run) deviceCell(b *block, row int, c *column) cell {
-	slot := b.device[row]
-	d, i := r.x.devices.block(slot), int(slot%blockRows)
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if d.damaged.has(i) {
-		return code(isUnknown)
-	}
-	return d.cell(c.number, i)
-}
-
 func (r *row) value(s *source, v cell) query.Value {
 	if !v.isCode() {
 		if s.column != nil && s.column.ticks {

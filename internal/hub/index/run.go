@@ -27,6 +27,12 @@ type run struct {
 	slow     bool
 	spare    []*mask
 	examined int64
+
+	// joined says that rows are modules with their devices, locked are the
+	// blocks of devices that are locked, and marked says so of each block.
+	joined bool
+	locked []uint32
+	marked []bool
 }
 
 // begin prepares a query; its end must be told.
@@ -48,10 +54,10 @@ func (r *run) end() { r.x.queries.end(r.moment) }
 func (r *run) resolve() {
 	r.x.mu.RLock()
 	defer r.x.mu.RUnlock()
-	joined := r.q.Collection() == query.Joined
+	r.joined = r.q.Collection() == query.Joined
 	for _, m := range r.q.Members() {
 		s := r.t.resolve(m.Segments)
-		if joined && !m.Module {
+		if r.joined && !m.Module {
 			s = r.x.devices.resolve(m.Segments)
 			s.joined = true
 		}
@@ -113,7 +119,7 @@ func (r *run) each(ctx context.Context, f func(b *block, s span, may, sure *mask
 // evaluate finds the rows of a block that may be hits, and those that are.
 func (r *run) evaluate(b *block, may, sure *mask, f func(b *block, s span, may, sure *mask) error) error {
 	step := blockWords
-	if r.slow {
+	if r.slow || r.joined {
 		step = slowRows / 64
 	}
 	for from := 0; from < blockWords; from += step {
@@ -128,6 +134,10 @@ func (r *run) evaluate(b *block, may, sure *mask, f func(b *block, s span, may, 
 func (r *run) part(b *block, s span, may, sure *mask, f func(b *block, s span, may, sure *mask) error) error {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
+	if r.joined {
+		r.lockDevices(b, s)
+		defer r.unlockDevices()
+	}
 	for w := s.from; w < s.to; w++ {
 		r.examined += int64(bits.OnesCount64(b.live[w]))
 	}
