@@ -38,12 +38,16 @@ func fleetModule(n int) tvilling.Identity {
 func fleetWrites(n int, noise []byte) []state.Write {
 	device, module := benchID(n), fleetModule(n)
 	record := func(id tvilling.Identity) *state.Identity {
-		return &state.Identity{ID: id, Generation: "638503000000000001", Version: 1, Created: time.Unix(1, 0),
-			Auth: state.Authentication{Type: state.SAS, SealedPrimary: noise[:64], SealedSecondary: noise[64:128]}}
+		return &state.Identity{
+			ID: id, Generation: "638503000000000001", Version: 1, Created: time.Unix(1, 0),
+			Auth: state.Authentication{Type: state.SAS, SealedPrimary: noise[:64], SealedSecondary: noise[64:128]},
+		}
 	}
 	at := n * 7 % (len(noise) - 2000)
-	t := &state.Twin{ID: module, Version: 3, Revision: 2,
-		Tags: doc.Section(noise[at : at+60]), Desired: doc.Section(noise[at+60 : at+460]), Reported: doc.Section(noise[at+460 : at+1300])}
+	t := &state.Twin{
+		ID: module, Version: 3, Revision: 2,
+		Tags: doc.Section(noise[at : at+60]), Desired: doc.Section(noise[at+60 : at+460]), Reported: doc.Section(noise[at+460 : at+1300]),
+	}
 	return []state.Write{
 		{ID: device, Identity: record(device)},
 		{ID: device, Twin: &state.Twin{ID: device, Version: 2, Revision: 1, Tags: doc.Section(noise[at : at+120]), Desired: doc.Section(noise[at : at+20]), Reported: doc.Section(noise[at : at+20])}},
