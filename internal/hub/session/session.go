@@ -173,11 +173,17 @@ func (s *Session) Done(reason error) {
 	}
 	s.m.noteLater(func(tx *commit.Tx) error {
 		rec, err := s.record(tx)
-		if err != nil || rec == nil {
+		if err != nil {
 			return err
 		}
-		rec.StateUpdated = tx.Time()
-		s.put(tx, rec)
+		if rec != nil {
+			rec.StateUpdated = tx.Time()
+			s.put(tx, rec)
+		} else if id, err := tx.Identity(s.opt.ID); err != nil || id == nil {
+			return err
+		}
+		// An identity that was registered anew meanwhile was seen as connected
+		// until now, and whoever follows connections is to hear that it is not.
 		tx.Record(state.Change{Op: state.Disconnected, ID: s.opt.ID, Actor: s.opt.Principal.Actor(), Body: reasonBody(reason)})
 		return nil
 	})

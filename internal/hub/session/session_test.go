@@ -184,6 +184,16 @@ func TestSessionsAreOfOneRegistration(t *testing.T) {
 			if err := c.Committer.Do(t.Context(), func(*commit.Tx) error { return nil }); err != nil {
 				t.Fatal(err)
 			}
+			var last state.Op
+			for change, err := range c.Journal.Read(t.Context(), 0, false) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				last = change.Op
+			}
+			if last != state.Disconnected {
+				t.Errorf("the journal ends with %s, and so does not tell that nobody is connected", last)
+			}
 			if _, _, present := c.Connect(t, id, false); present {
 				t.Error("a new identity has a session of the one before it")
 			}
