@@ -113,6 +113,11 @@ func printProgress(w io.Writer, c *client.Configuration, p *client.Configuration
 		if err := row("  applied", fmt.Sprintf("%s of %s", thousands(m.Applied), thousands(m.Targeted)), gauge(m.Applied, m.Targeted)); err != nil {
 			return err
 		}
+		if rest := m.Targeted - m.Applied - p.Blocked - p.Damped; p.State == "applied" && rest > 0 {
+			if err := row("  overruled", thousands(rest), "others of higher priority decide there; \"tvilling config why DEVICE\" says which"); err != nil {
+				return err
+			}
+		}
 		if p.Steps > 0 {
 			if err := row("  step", fmt.Sprintf("%d of %d", p.Step, p.Steps), stepText(p)); err != nil {
 				return err

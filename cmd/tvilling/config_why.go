@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tvilling/tvilling/internal/client"
+	"github.com/tvilling/tvilling/internal/security/agentconfig"
 )
 
 func newConfigWhyCommand(hub *hubFlags) *cobra.Command {
@@ -16,7 +17,8 @@ func newConfigWhyCommand(hub *hubFlags) *cobra.Command {
 		Short: "Say of each desired value of a twin who set it and what would be next",
 		Long: `Say of each desired value of a twin who set it and when, which configuration wants
 it, and what would be there if that one were gone; and of each configuration
-whether it finds the twin and, if it is not applied, why not.`,
+whether it finds the twin and, if it is not applied, why not. Settings of the
+security agent stand behind "agent:"; --json has their whole paths.`,
 		Example: `  tvilling config why thermostat-1
   tvilling config why thermostat-1/azureiotsecurity --json`,
 		Args: cobra.ExactArgs(1),
@@ -46,7 +48,7 @@ func printWhy(w io.Writer, name string, y *client.Why) error {
 		if l.Value != nil {
 			value, by = shorten(string(l.Value), 60), dash(actorText(l.Actor))
 		}
-		if err := t.row(nil, l.Path, value, by, when(l.Time), next); err != nil {
+		if err := t.row(nil, shortPath(l.Path), value, by, when(l.Time), next); err != nil {
 			return err
 		}
 	}
@@ -74,6 +76,17 @@ func printWhy(w io.Writer, name string, y *client.Why) error {
 		}
 	}
 	return t.flush()
+}
+
+// shortPath writes the place of a setting of the security agent without the
+// name of the object that holds them all, which would push everything else off
+// the line.
+func shortPath(path string) string {
+	setting, ok := strings.CutPrefix(path, agentconfig.Object+".")
+	if !ok {
+		return path
+	}
+	return "agent: " + strings.TrimSuffix(setting, ".value")
 }
 
 // actorText names a configuration that wrote something without the digest of

@@ -118,7 +118,7 @@ type Part struct {
 	Configuration string
 	Priority      int
 	Targeted      bool
-	// Status is "Applied", "Targeted" or "".
+	// Status is "Applied", "Targeted" or "", as the twin shows it now.
 	Status string
 	// Reason says why it is not applied, or not kept up, for people.
 	Reason string
