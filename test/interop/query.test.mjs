@@ -98,3 +98,91 @@ test('a bad query is refused with what is wrong', async () => {
     assert.match(answer.body.Message, /^ErrorCode:ArgumentInvalid;./, sql);
   }
 });
+
+test('projections are raw, with the names and members that were asked for', async () => {
+  const query = registry.createQuery("SELECT deviceId, tags.floor AS level, properties.desired.level * 2 AS twice, tags.none FROM devices WHERE deviceId = 'q05'");
+  const { result, message } = await query.next();
+  assert.equal(message.headers['x-ms-item-type'], 'Raw');
+  assert.deepEqual(result, [{ deviceId: 'q05', level: 0, twice: 5 }]);
+});
+
+test('aggregates and groups', async () => {
+  const where = "WHERE IS_DEFINED(tags.floor)";
+  assert.deepEqual((await all(`SELECT COUNT() AS n FROM devices ${where}`)).rows, [{ n: 25 }]);
+  assert.deepEqual(
+    (await all(`SELECT COUNT() AS n, AVG(tags.floor) AS mean, SUM(tags.floor) AS sum, MIN(properties.desired.level) AS low, MAX(properties.desired.level) AS high FROM devices ${where}`)).rows,
+    [{ n: 25, mean: 2, sum: 50, low: 0, high: 12 }],
+  );
+  const { rows, pages } = await all(`SELECT tags.site, tags.floor, COUNT() AS n FROM devices ${where} GROUP BY tags.site, tags.floor`, 4);
+  assert.equal(pages, 3, 'groups come in pages, too');
+  assert.equal(rows.length, 10);
+  assert.deepEqual(rows[0], { site: 'north', floor: 0, n: 2 });
+  assert.deepEqual(rows[9], { site: 'south', floor: 4, n: 3 });
+});
+
+test('TOP bounds the whole result, page by page', async () => {
+  const { rows, pages } = await all("SELECT TOP 7 deviceId FROM devices WHERE tags.site = 'south'", 3);
+  assert.deepEqual(rows.map((r) => r.deviceId), ['q10', 'q11', 'q12', 'q13', 'q14', 'q15', 'q16']);
+  assert.equal(pages, 3);
+});
+
+test('jobs have the type of their rows, and none yet', async () => {
+  const query = registry.createQuery("SELECT * FROM devices.jobs WHERE devices.jobs.status = 'completed'");
+  const { result, message } = await query.next();
+  assert.deepEqual(result, []);
+  assert.equal(message.headers['x-ms-item-type'], 'DeviceJob');
+  assert.equal(query.hasMoreResults, false);
+});
+
+test('pages of an order go on behind the last row', async () => {
+  const { rows } = await all('SELECT deviceId, tags.floor FROM devices WHERE IS_DEFINED(tags.floor) ORDER BY tags.floor DESC, deviceId', 6);
+  assert.equal(rows.length, 25);
+  assert.deepEqual(rows.map((r) => r.floor), rows.map((r) => r.floor).sort((a, b) => b - a));
+  assert.equal(new Set(rows.map((r) => r.deviceId)).size, 25);
+});
+
+test('a query sees what was answered before it began', async () => {
+  for (let i = 0; i < 20; i++) {
+    await registry.updateTwin('q20', { tags: { turn: i } }, '*');
+    const { rows } = await all(`SELECT deviceId FROM devices WHERE tags.turn = ${i}`);
+    assert.deepEqual(rows, [{ deviceId: 'q20' }]);
+  }
+});
+
+test("the client's errors say what is wrong with a query, and where", async () => {
+  const failure = async (sql) => {
+    try {
+      await registry.createQuery(sql).next();
+    } catch (err) {
+      return err;
+    }
+    assert.fail(`${sql} is answered`);
+  };
+  const err = await failure('SELECT * FROM devices WHERE tags.site == 3');
+  assert.equal(err.name, 'ArgumentError');
+  assert.match(err.responseBody, /The query is invalid at line 1, column 39: == is not in the query language, write = to compare/);
+  assert.equal((await failure("SELECT * FROM devices WHERE deviceId = 'a' GROUP BY deviceId")).name, 'ArgumentError');
+  assert.equal((await failure(`SELECT * FROM devices WHERE ${'('.repeat(5000)}`)).name, 'ArgumentError');
+  assert.equal((await failure(`SELECT * FROM devices WHERE tags.a = '${'x'.repeat(9000)}'`)).name, 'ArgumentError');
+});
+
+test('a continuation is good for its own query alone', async () => {
+  const query = registry.createQuery('SELECT deviceId FROM devices', 2);
+  await query.next();
+  for (const [text, token] of [['SELECT * FROM devices', query.continuationToken], ['SELECT deviceId FROM devices', 'bm9uc2Vuc2U']]) {
+    const answer = await hub.request('POST', `/devices/query?${version}`, { body: { query: text }, headers: { 'x-ms-continuation': token } });
+    assert.equal(answer.status, 400, answer.text);
+    assert.match(answer.body.Message, /^ErrorCode:ArgumentInvalid;.*continuation/);
+  }
+});
+
+test('EXPLAIN tells how a query is answered', async () => {
+  const { rows } = await all("EXPLAIN SELECT * FROM devices WHERE tags.site = 'north'");
+  assert.equal(rows.length, 1);
+  assert.equal(rows[0].page.rows, 10);
+  assert.ok(['index', 'scan'].includes(rows[0].plan), rows[0].plan);
+  const told = await hub.request('GET', `/tvilling/query/explain?run=false&query=${encodeURIComponent("SELECT * FROM devices WHERE deviceId = 'q01'")}`);
+  assert.equal(told.status, 200, told.text);
+  assert.equal(told.body.plan, 'device');
+  assert.equal(told.body.page, undefined);
+});
