@@ -200,11 +200,12 @@ func TestPlanAndWhy(t *testing.T) {
 		}
 		got = nil
 		for _, l := range why.Leaves {
-			line := fmt.Sprintf("%s=%s %.18s", l.Path, l.Value, l.Actor)
+			var line strings.Builder
+			fmt.Fprintf(&line, "%s=%s %.18s", l.Path, l.Value, l.Actor)
 			for _, w := range l.Wishes {
-				line += fmt.Sprintf(" %s:%s", w.Configuration, w.Value)
+				fmt.Fprintf(&line, " %s:%s", w.Configuration, w.Value)
 			}
-			got = append(got, line)
+			got = append(got, line.String())
 		}
 		for _, p := range why.Configurations {
 			got = append(got, fmt.Sprintf("%s %t %s %s", p.Configuration, p.Targeted, p.Status, p.Reason))

@@ -92,9 +92,10 @@ func TestConfigureRefusals(t *testing.T) {
 	write := func(text string) twin.Write {
 		return twin.Write{Actor: doc.ConfigurationActor("a", "1"), Desired: hubtest.Patch(t, doc.Desired, text)}
 	}
-	full := `{"k0":"` + strings.Repeat("x", 4000) + `"`
+	var full strings.Builder
+	full.WriteString(`{"k0":"` + strings.Repeat("x", 4000) + `"`)
 	for i := range 8 {
-		full += `,"l` + string(rune('0'+i)) + `":"` + strings.Repeat("x", 4000) + `"`
+		full.WriteString(`,"l` + string(rune('0'+i)) + `":"` + strings.Repeat("x", 4000) + `"`)
 	}
 	failure := errors.New("no")
 	for _, tt := range []struct {
@@ -106,7 +107,7 @@ func TestConfigureRefusals(t *testing.T) {
 		{"absent", tvilling.Device("absent"), nil, tvilling.DeviceNotFound},
 		{"undecided", id, func(*state.Twin) (twin.Arrangement, error) { return twin.Arrangement{}, failure }, tvilling.Internal},
 		{"no room for the second", id, func(*state.Twin) (twin.Arrangement, error) {
-			return twin.Arrangement{Writes: []twin.Write{write(`{"a":1}`), write(full + "}")}}, nil
+			return twin.Arrangement{Writes: []twin.Write{write(`{"a":1}`), write(full.String() + "}")}}, nil
 		}, tvilling.InvalidArgument},
 		{"nothing", id, func(*state.Twin) (twin.Arrangement, error) { return twin.Arrangement{}, nil }, ""},
 	} {
