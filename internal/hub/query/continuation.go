@@ -31,10 +31,12 @@ const (
 	afterKey      = 2 // left, length of the key, key, identity or nothing
 )
 
-// maxKey is longer than any key of a position, maxContinuation than any
+// maxKey is the longest key of a position: texts of nothing but zero bytes, each
+// of which takes two, with what begins and ends each of the most terms that
+// there are, and the sum of a group. maxContinuation is longer than any
 // continuation.
 const (
-	maxKey          = 2048
+	maxKey          = 2*keyRoom + 3*2*MaxKeys + 16
 	maxContinuation = 4096
 )
 

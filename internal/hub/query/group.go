@@ -3,6 +3,7 @@ package query
 import (
 	"bytes"
 	"crypto/sha256"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -13,16 +14,22 @@ import (
 const (
 	// MaxGroups is the largest number of groups.
 	MaxGroups = 10_000
-	// maxGroupBytes bounds the bytes of their keys, and of the texts that MIN and
-	// MAX keep.
+	// maxGroupBytes bounds the bytes that the hub keeps of them: their terms, and
+	// what their aggregates have seen.
 	maxGroupBytes = 16 << 20
+)
+
+// What a term and an aggregate of a group take, beside their texts.
+var (
+	valueBytes = int(reflect.TypeFor[Value]().Size())
+	tallyBytes = int(reflect.TypeFor[Tally]().Size())
 )
 
 // ErrTooManyGroups is the error of a query that has more groups than a hub keeps.
 var ErrTooManyGroups = &tvilling.Error{
 	Code: tvilling.TooLarge, Op: "group rows",
-	Message: "The query has more groups than the hub keeps at once (" + strconv.Itoa(MaxGroups) + ", and 16 MiB of their terms); " +
-		"group by something that has fewer values, or find fewer rows with WHERE.",
+	Message: "The query has more groups than the hub keeps at once (" + strconv.Itoa(MaxGroups) + ", and 16 MiB of their terms and aggregates); " +
+		"group by something that has fewer values, ask for fewer aggregates, or find fewer rows with WHERE.",
 }
 
 // Groups collects the groups of a query ([Query.Grouped]); a query without GROUP
@@ -123,7 +130,7 @@ func (g *Groups) of(keys []Value) (*group, error) {
 	for i, v := range keys {
 		to.keys[i] = v.Keep()
 	}
-	g.bytes += 2 * len(g.key)
+	g.bytes += 2*len(g.key) + len(keys)*valueBytes + len(to.Tallies)*tallyBytes
 	g.groups[string(g.key)] = to
 	return to, nil
 }

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 )
@@ -58,11 +59,8 @@ func appendText(dst []byte, write func([]byte) []byte, room int) []byte {
 	if room > 0 && len(dst) > start+room {
 		dst = dst[:start+room]
 	}
-	for i := start; i < len(dst); i++ {
-		if dst[i] == 0 {
-			i++
-			dst = append(dst[:i], append([]byte{0xff}, dst[i:]...)...)
-		}
+	if bytes.IndexByte(dst[start:], 0) >= 0 {
+		dst = append(dst[:start], bytes.ReplaceAll(dst[start:], []byte{0}, []byte{0, 0xff})...)
 	}
 	return append(dst, 0, 1)
 }

@@ -1,6 +1,9 @@
 package query
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Function is an aggregate function.
 type Function uint8
@@ -102,72 +105,92 @@ func (t *Tally) value(f Function) Value {
 	return finite(t.total.value() / float64(t.numbers))
 }
 
-// total is the exact sum of numbers, as numbers whose digits do not overlap, in
-// ascending order (Shewchuk, Adaptive Precision Floating-Point Arithmetic). So
-// it is the same in whatever order they come, and rounded once.
+// total is the exact sum of numbers: its parts, put together, are it. So it is
+// the same in whatever order they come, and rounded once.
 type total struct {
-	parts []float64
-	// beyond says that it left the range of numbers.
-	beyond bool
+	parts parts
+	// large is the sum of the numbers that are, scaled down: however many there
+	// are, neither sum leaves the range of numbers before it is whole.
+	large parts
 }
 
-func (t *total) add(x float64) {
-	parts := t.parts
-	t.parts = t.parts[:0] // which stays behind what is read
-	for _, y := range parts {
+const (
+	// largest is where numbers begin to be large; scale makes them smaller.
+	largest = 0x1p900
+	scale   = 0x1p-200
+)
+
+func (t *total) add(x float64) { t.addTimes(x, 1) }
+
+// addTimes adds n times x.
+func (t *total) addTimes(x float64, n int64) {
+	to := &t.parts
+	if math.Abs(x) >= largest {
+		to, x = &t.large, x*scale
+	}
+	product := float64(x * float64(n)) // not fused with what follows
+	to.add(product)
+	if n != 1 {
+		to.add(math.FMA(x, float64(n), -product)) // what the product was rounded by
+	}
+}
+
+func (t *total) merge(o *total) {
+	for _, x := range o.parts {
+		t.parts.add(x)
+	}
+	for _, x := range o.large {
+		t.large.add(x)
+	}
+}
+
+// value returns the sum, rounded to the nearest number; infinite beyond them.
+func (t *total) value() float64 {
+	if t.large.value() == 0 {
+		return t.parts.value()
+	}
+	all := slices.Clone(t.large)
+	for _, x := range t.parts {
+		all.add(x * scale)
+	}
+	return all.value() / scale
+}
+
+// parts are numbers whose digits do not overlap, in ascending order, that are a
+// sum (Shewchuk, Adaptive Precision Floating-Point Arithmetic).
+type parts []float64
+
+func (p *parts) add(x float64) {
+	before := *p
+	after := before[:0] // which stays behind what is read
+	for _, y := range before {
 		if math.Abs(x) < math.Abs(y) {
 			x, y = y, x
 		}
 		high := x + y
 		if low := y - (high - x); low != 0 {
-			t.parts = append(t.parts, low)
+			after = append(after, low)
 		}
 		x = high
 	}
-	if math.IsInf(x, 0) || math.IsNaN(x) {
-		t.beyond, x = true, 0
-	}
-	t.parts = append(t.parts, x)
-}
-
-// addTimes adds n times x.
-func (t *total) addTimes(x float64, n int64) {
-	if n == 1 {
-		t.add(x)
-		return
-	}
-	product := float64(x * float64(n)) // not fused with what follows
-	t.add(product)
-	if !t.beyond {
-		t.add(math.FMA(x, float64(n), -product)) // what the product was rounded by
-	}
-}
-
-func (t *total) merge(o *total) {
-	t.beyond = t.beyond || o.beyond
-	for _, x := range o.parts {
-		t.add(x)
-	}
+	*p = append(after, x)
 }
 
 // value returns the sum, rounded to the nearest number.
-func (t *total) value() float64 {
-	if t.beyond {
-		return math.Inf(1)
-	}
-	n := len(t.parts)
+func (p parts) value() float64 {
+	n := len(p)
 	if n == 0 {
 		return 0
 	}
-	sum, low := t.parts[n-1], 0.0
+	sum, low := p[n-1], 0.0
 	for n--; n > 0 && low == 0; n-- {
-		x := t.parts[n-1]
+		x := p[n-1]
 		high := sum + x
 		low = x - (high - sum)
 		sum = high
 	}
 	// Half-way cases are decided by the next part.
-	if n > 0 && (low < 0 && t.parts[n-1] < 0 || low > 0 && t.parts[n-1] > 0) {
+	if n > 0 && (low < 0 && p[n-1] < 0 || low > 0 && p[n-1] > 0) {
 		if twice := low * 2; sum+twice-sum == twice {
 			sum += twice
 		}
