@@ -166,6 +166,7 @@ var countQueries = []struct{ name, text string }{
 	{"HashedText", "SELECT COUNT() AS n FROM devices.modules WHERE properties.reported.machine.ip = '10.1.2.3'"},
 	{"DeviceIDs", "SELECT COUNT() AS n FROM devices WHERE STARTSWITH(deviceId, 'device-00000')"},
 	{"Silent", "SELECT COUNT() AS n FROM devices.modules WHERE properties.reported.$metadata.$lastUpdated < '2026-03-05'"},
+	{"LastActivity", "SELECT COUNT() AS n FROM devices.modules WHERE lastActivityTime < '2026-03-05'"},
 	{"Joined", "SELECT COUNT() AS n FROM devices JOIN devices.modules WHERE tags.site = 's007' AND modules.security.state = 'atRisk'"},
 }
 

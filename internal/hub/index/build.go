@@ -27,6 +27,7 @@ func (x *Index) Build(ctx context.Context, scan func(ctx context.Context, kind s
 	begin := time.Now()
 	x.hold(func() {
 		x.filling = true
+		x.unreadable.Store(0)
 		if x.gone == nil {
 			x.gone = make(map[tvilling.Identity]struct{})
 		}

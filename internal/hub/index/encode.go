@@ -88,17 +88,24 @@ func (x *Index) session(t *table, rec *state.Session) {
 	x.set(t.activity, ticksOf(at))
 }
 
+// The values of connectionState; they are in every dictionary, the first one
+// with the first code.
+const (
+	disconnected = "Disconnected"
+	connected    = "Connected"
+
+	isDisconnected = codeBits<<51 | cell(firstCode)
+)
+
 // connection notes whether an identity is connected now.
 func (x *Index) connection(t *table, id tvilling.Identity) {
-	connected := false
+	state := disconnected
 	if x.opt.Live != nil {
-		connected, _, _ = x.opt.Live(id)
+		if live, _, _ := x.opt.Live(id); live {
+			state = connected
+		}
 	}
-	word := "Disconnected"
-	if connected {
-		word = "Connected"
-	}
-	x.set(t.connected, x.text(t, t.connected, []byte(word)))
+	x.set(t.connected, x.text(t, t.connected, []byte(state)))
 }
 
 // twin notes the members of a twin that differ from those of the twin before;

@@ -12,7 +12,7 @@ func (l *leaf) slow() bool {
 	if l.constant != open {
 		return false
 	}
-	return l.column == nil || l.column.raws.Load() > 0 && !l.raws.known
+	return l.column == nil || l.activity || l.column.raws.Load() > 0 && !l.raws.known
 }
 
 // evaluate finds the hits among the rows in need. The caller holds the lock of
@@ -27,8 +27,12 @@ func (l *leaf) evaluate(b *block, s span, need, may, sure *mask) {
 		l.rows(s, need, may, sure)
 		return
 	}
-	if l.ofDevice {
+	switch {
+	case l.ofDevice:
 		l.joined(b, s, need, may, sure)
+		return
+	case l.activity:
+		l.silent(b, s, need, may, sure)
 		return
 	}
 	if l.column.number >= len(b.segs) {
@@ -67,6 +71,28 @@ func (l *leaf) rows(s span, need, may, sure *mask) {
 			i := bits.TrailingZeros64(left)
 			l.row.at = w*64 + i
 			o := l.outcome()
+			may[w] |= uint64(o&hit) << i
+			sure[w] |= uint64(o&hit&^(o>>1)) << i
+		}
+	}
+}
+
+// silent tests the last activity: the column tells that of identities that are
+// not connected, others are asked.
+func (l *leaf) silent(b *block, s span, need, may, sure *mask) {
+	l.cover()
+	state := l.row.run.t.connected.number
+	for w := s.from; w < s.to; w++ {
+		may[w], sure[w] = 0, 0
+		for left := need[w]; left != 0; left &= left - 1 {
+			i := bits.TrailingZeros64(left)
+			var o outcome
+			if l.row.at = w*64 + i; b.cell(state, l.row.at) == isDisconnected {
+				o = l.cell(b.cell(l.column.number, l.row.at))
+			} else {
+				l.row.given.number = -1
+				o = l.outcome()
+			}
 			may[w] |= uint64(o&hit) << i
 			sure[w] |= uint64(o&hit&^(o>>1)) << i
 		}

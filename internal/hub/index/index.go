@@ -108,6 +108,9 @@ func (x *Index) makeColumns(t *table) {
 	for _, c := range []*column{t.statusTime, t.activity, t.desiredTime, t.reportedTime} {
 		c.ticks = true
 	}
+	for _, state := range []string{disconnected, connected} { // in the order of their codes
+		x.text(t, t.connected, []byte(state))
+	}
 	t.tags = &path{full: "tags", column: x.addColumn(t, "tags"), last: -1}
 	t.desired = &path{full: "properties.desired", last: -1}
 	t.reported = &path{full: "properties.reported", last: -1}

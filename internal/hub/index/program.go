@@ -33,6 +33,7 @@ type leaf struct {
 	column   *column
 	member   int
 	ofDevice bool // it is the device's, and the rows are modules
+	activity bool // it only tells of identities that are not connected
 	// small and large hold the outcomes for codes of one byte, and for all.
 	small [256]outcome
 	large []outcome
@@ -108,9 +109,10 @@ func (r *run) leaf(c query.Condition, want query.Truth) *leaf {
 		return l
 	}
 	s := r.sources[column.Number]
-	if varying > 1 || s.device || s.activity {
+	if varying > 1 || s.device || s.activity && s.joined {
 		return l
 	}
+	l.activity = s.activity
 	l.column, l.member, l.ofDevice, l.surveyed.given = s.column, column.Number, s.joined, -1
 	for i := range l.small {
 		l.small[i] = open

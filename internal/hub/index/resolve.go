@@ -199,7 +199,7 @@ func (r *row) Member(m *query.Member) query.Value {
 		return r.value(s, r.given.cell)
 	case s.device:
 		return query.StringValue(string(r.run.deviceName(r.block, r.at)))
-	case s.activity:
+	case s.activity && (s.joined || r.block.cell(r.run.t.connected.number, r.at) != isDisconnected):
 		id := r.run.x.id(r.run.t, r.block, r.at)
 		if s.joined {
 			id.Module = ""

@@ -169,6 +169,7 @@ func (x *Index) mend(t *table, b *block, row int) {
 
 // remove takes a row out. Its slot stays its own until no query can know it.
 func (x *Index) remove(t *table, slot uint32) {
+	x.reclaim()
 	b, i := t.block(slot), int(slot%blockRows)
 	if b.parts[i]&isKnown == 0 {
 		return
