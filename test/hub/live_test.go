@@ -118,7 +118,7 @@ func TestLiveQueriesOverRestarts(t *testing.T) {
 	online := &follower{text: "SELECT deviceId, connectionState FROM devices WHERE connectionState = 'Connected'"}
 	security := &follower{text: "SELECT deviceId, moduleId, security.state FROM devices.modules WHERE IS_DEFINED(security.state)"}
 	all := []*follower{plain, online, security}
-	dice := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's dice
+	dice := rand.New(rand.NewPCG(1, 2))
 	for round := range 3 {
 		if round > 0 {
 			h.Restart()

@@ -1,20 +1,22 @@
-package live
+package live_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/tvilling/tvilling/internal/hub/live"
+)
 
 // FuzzCursor: whatever is taken for a cursor is just what a hub would have
 // written.
 func FuzzCursor(f *testing.F) {
-	text, run := digest("SELECT * FROM devices"), digest("run")
-	for _, p := range []position{{}, {told: 1, seen: 1}, {told: 300, seen: 70_000}, {told: 1<<64 - 2, seen: 1<<64 - 1}} {
-		f.Add(p.encode(text, run))
+	for _, p := range [][2]uint64{{0, 0}, {1, 1}, {300, 70_000}, {1<<64 - 2, 1<<64 - 1}} {
+		f.Add(live.Cursor("SELECT * FROM devices", p[0], p[1]))
 	}
 	f.Add("")
 	f.Add("AQ")
 	f.Fuzz(func(t *testing.T, s string) {
-		p, text, run, ok := parse(s)
-		if ok && p.encode(text, run) != s {
-			t.Errorf("%q is read as %v, which is written %q", s, p, p.encode(text, run))
+		if again, ok := live.Again(s); ok && again != s {
+			t.Errorf("%q is written %q", s, again)
 		}
 	})
 }

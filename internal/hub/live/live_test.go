@@ -492,8 +492,7 @@ func TestBehind(t *testing.T) {
 func TestFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("broken")
-		var h *hub
-		h = newHub(t, func(o *live.Options) { o.Search = failing{o.Search, func() error { return broken }} })
+		h := newHub(t, func(o *live.Options) { o.Search = failing{o.Search, func() error { return broken }} })
 		f := h.follow(t, bySite, "", nil)
 		settle()
 		f.events()

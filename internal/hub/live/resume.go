@@ -112,10 +112,12 @@ func (l *Subscription) goOn(ctx context.Context, from position) error {
 		l.at.seen = l.service.opt.Journal.Head()
 		e := Event{ID: id, Cursor: l.cursor()}
 		switch {
-		case is && !(was.found && was.sure):
-			e.Kind, e.Row = Entered, row
-		case is && was.hash != hash:
+		case is && was.found && was.sure && was.hash == hash:
+			continue
+		case is && was.found && was.sure:
 			e.Kind, e.Row = Changed, row
+		case is:
+			e.Kind, e.Row = Entered, row
 		case !is && (was.found || !was.sure):
 			e.Kind = Left
 		default:

@@ -220,7 +220,7 @@ func TestFollowedIsFound(t *testing.T) {
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			small := func(o *live.Options) { o.Feed = 8 }
-			f := &fleet{hub: newHub(t, small), r: rand.New(rand.NewPCG(seed, 1)), open: make(map[tvilling.Identity]func())} //nolint:gosec // a test's dice
+			f := &fleet{hub: newHub(t, small), r: rand.New(rand.NewPCG(seed, 1)), open: make(map[tvilling.Identity]func())}
 			for i := range 6 {
 				f.names = append(f.names, tvilling.Device(tvilling.DeviceID(fmt.Sprint("d", i))))
 			}

@@ -125,12 +125,13 @@ func (l *Subscription) Events(ctx context.Context) iter.Seq2[Event, error] {
 			}
 			return nil
 		}
-		if err := l.run(ctx); err != nil && !errors.Is(err, errStopped) && ctx.Err() == nil {
+		if err := l.run(ctx); !errors.Is(err, errStopped) && ctx.Err() == nil {
 			yield(Event{}, err)
 		}
 	}
 }
 
+// run tells all, until it returns why it cannot go on.
 func (l *Subscription) run(ctx context.Context) error {
 	for {
 		if err := l.begin(ctx); err != nil {
@@ -218,12 +219,13 @@ func (l *Subscription) look(ctx context.Context, id tvilling.Identity) (is bool,
 		}
 		err = row.Err()
 	}
-	switch tvilling.CodeOf(err) {
-	case "":
+	code := tvilling.CodeOf(err)
+	switch {
+	case err == nil:
 		return is, hash, nil
-	case tvilling.DeviceNotFound, tvilling.ModuleNotFound:
+	case code == tvilling.DeviceNotFound, code == tvilling.ModuleNotFound:
 		return false, 0, nil
-	case tvilling.Corrupt:
+	case code == tvilling.Corrupt:
 		l.damaged(ctx, err)
 		return false, 0, nil
 	}
