@@ -31,7 +31,7 @@ func (m *metrics) watchLive(a *App) {
 	}{
 		{"events", "Rows that live queries told of.", func(s live.Stats) int64 { return s.Events }},
 		{"resets", "Times that a live query had to be told anew.", func(s live.Stats) int64 { return s.Resets }},
-		{"refused", "Live queries that were not begun, since there were too many or too many rows in all.", func(s live.Stats) int64 { return s.Refused }},
+		{"refused", "Live queries that were not begun, or ended, since there were too many or too many rows in all.", func(s live.Stats) int64 { return s.Refused }},
 		{"too_large", "Live queries that found too much.", func(s live.Stats) int64 { return s.TooLarge }},
 		{"slow", "Live queries that ended since their reader was too far behind.", func(s live.Stats) int64 { return s.Slow }},
 	} {

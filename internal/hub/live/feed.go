@@ -26,11 +26,16 @@ type feed struct {
 	// first to last; both are 0 while it is empty.
 	ring        []touch
 	first, last uint64
+	// told is the sequence of the newest change of all, with readers or without.
+	told uint64
 	// more is closed and replaced when there are further touches.
 	more chan struct{}
 }
 
-func newFeed(length int) *feed { return &feed{ring: make([]touch, length), more: make(chan struct{})} }
+// newFeed returns a feed for what comes after a sequence.
+func newFeed(length int, after uint64) *feed {
+	return &feed{ring: make([]touch, length), told: after, more: make(chan struct{})}
+}
 
 // join makes the feed keep touches. What becomes durable after it returned is
 // in the feed.
@@ -50,10 +55,20 @@ func (f *feed) leave() {
 	}
 }
 
-// add takes the changes of a durable round.
+// head returns the sequence of the newest change that was told. Whatever the
+// search finds by has it, as well as all before it; of a newer one that is
+// durable already that is not known.
+func (f *feed) head() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.told
+}
+
+// add takes the changes of a durable round, of which there is at least one.
 func (f *feed) add(changes []state.Change) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.told = changes[len(changes)-1].Sequence
 	if f.readers == 0 {
 		return
 	}

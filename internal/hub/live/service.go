@@ -93,10 +93,10 @@ type Service struct {
 }
 
 // New returns a service without subscriptions. The committer must tell it of
-// every durable round ([Service.Recorded]).
+// every durable round from now on ([Service.Recorded]).
 func New(o Options) *Service {
 	s := &Service{opt: o.fill(), seed: maphash.MakeSeed()}
-	s.feed = newFeed(s.opt.Feed)
+	s.feed = newFeed(s.opt.Feed, s.opt.Journal.Head())
 	_, _ = rand.Read(s.run[:]) // crypto/rand never fails since Go 1.24
 	return s
 }
@@ -104,14 +104,17 @@ func New(o Options) *Service {
 // Recorded takes the changes of a durable round, in order. It does not block.
 func (s *Service) Recorded(changes []state.Change) { s.feed.add(changes) }
 
+// mostMembers is how many rows all live queries together may have.
+func (s *Service) mostMembers() int64 { return int64(10 * s.opt.Members) }
+
 // Stats are the figures of a service.
 type Stats struct {
 	// Open is how many subscriptions there are, Members how many rows they have.
 	Open, Members int64
 	// Events counts what was told of rows.
 	Events int64
-	// Refused counts live queries that were not opened since there were too many
-	// already, Resets those that had to begin anew, Slow those that ended since
+	// Refused counts live queries that were not opened, or that ended, since there
+	// were too many or too many rows in all, Resets those that had to begin anew, Slow those that ended since
 	// their reader was too far behind, TooLarge those that found too many rows.
 	Refused, Resets, Slow, TooLarge int64
 }

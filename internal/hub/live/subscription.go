@@ -47,7 +47,9 @@ type Subscription struct {
 	// counted is what the service counts of the members.
 	counted int64
 
-	emit   func(Event) error
+	emit func(Event) error
+	// spoke is when the reader was last told something.
+	spoke  time.Time
 	shown  []byte
 	looked map[tvilling.Identity]uint64
 	closed bool
@@ -70,11 +72,11 @@ func (l *Subscription) count(n int64) {
 	l.service.members.Add(n)
 }
 
-// find runs the query, and makes what was durable before the place to follow
-// from.
+// find runs the query, and makes what the search had been told of before the
+// place to follow from.
 func (l *Subscription) find(ctx context.Context) error {
 	o := l.service.opt
-	head := o.Journal.Head()
+	head := l.service.feed.head()
 	l.at = position{told: head, seen: head}
 	l.found = l.found[:0]
 	for id, err := range o.Search.Each(ctx, l.query, tvilling.Identity{}) {
@@ -93,9 +95,8 @@ func (l *Subscription) find(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	l.count(int64(len(l.found)) - l.counted)
-	if all := int64(10 * o.Members); l.service.members.Load() > all {
-		l.service.refused.Add(1)
-		return fault(tvilling.Throttled, "All live queries together may have %d rows, and this one would be too many; narrow its WHERE, or close another.", all)
+	if l.service.members.Load() > l.service.mostMembers() {
+		return l.tooMany()
 	}
 	l.members = make(map[tvilling.Identity]uint64, len(l.found))
 	return nil
@@ -104,6 +105,11 @@ func (l *Subscription) find(ctx context.Context) error {
 func (l *Subscription) tooLarge() error {
 	l.service.gaveUp.Add(1)
 	return fault(tvilling.TooLarge, "The query finds more than %d twins, which is as many as a live query may have; narrow its WHERE, or ask for a count again and again.", l.service.opt.Members)
+}
+
+func (l *Subscription) tooMany() error {
+	l.service.refused.Add(1)
+	return fault(tvilling.Throttled, "All live queries together may have %d rows, and those of this one would be too many; narrow its WHERE, or close another.", l.service.mostMembers())
 }
 
 // damaged tells the operator of a row that is left out.
@@ -123,6 +129,7 @@ func (l *Subscription) Events(ctx context.Context) iter.Seq2[Event, error] {
 			if !yield(e, nil) {
 				return errStopped
 			}
+			l.spoke = time.Now()
 			return nil
 		}
 		if err := l.run(ctx); !errors.Is(err, errStopped) && ctx.Err() == nil {
@@ -247,6 +254,11 @@ func (l *Subscription) follow(ctx context.Context) (reason string, err error) {
 	defer quiet.Stop()
 	defer pause.Stop()
 	for {
+		if time.Since(l.spoke) >= l.service.opt.Quiet {
+			if err := l.idle(); err != nil {
+				return "", err
+			}
+		}
 		next, more, ok := l.service.feed.after(l.at.told, touches[:0])
 		if !ok {
 			if next, reason, err = l.catchUp(ctx, touches[:0]); err != nil || reason != "" {
@@ -272,14 +284,14 @@ func (l *Subscription) follow(ctx context.Context) (reason string, err error) {
 	}
 }
 
-// wait waits for more, and tells the cursor when there is none for long. It
-// returns no earlier than pause ends.
+// wait waits for more, but no longer than the reader may be told nothing. With
+// more it returns no earlier than pause ends.
 func (l *Subscription) wait(ctx context.Context, more <-chan struct{}, quiet, pause *time.Timer) error {
-	quiet.Reset(l.service.opt.Quiet)
+	quiet.Reset(time.Until(l.spoke.Add(l.service.opt.Quiet)))
 	select {
 	case <-more:
 	case <-quiet.C:
-		return l.idle()
+		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -320,6 +332,9 @@ func (l *Subscription) tell(ctx context.Context, t touch) error {
 	case is && !was:
 		if len(l.members) == l.service.opt.Members {
 			return l.tooLarge()
+		}
+		if l.service.members.Load() >= l.service.mostMembers() {
+			return l.tooMany()
 		}
 		l.members[t.id] = hash
 		l.count(1)
