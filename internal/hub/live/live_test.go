@@ -18,6 +18,7 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/hubtest"
 	"github.com/tvilling/tvilling/internal/hub/live"
 	"github.com/tvilling/tvilling/internal/hub/query"
+	"github.com/tvilling/tvilling/internal/hub/search"
 	"github.com/tvilling/tvilling/internal/hub/twin"
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 )
@@ -50,6 +51,11 @@ func over(t testing.TB, c *hubtest.Core, change ...func(*live.Options)) *hub {
 
 // scan finds twins by looking at all of them.
 type scan struct{ core *hubtest.Core }
+
+// indexed finds them as a hub does.
+func (s scan) indexed() live.Search {
+	return search.New(search.Options{Store: s.core.Store, Sessions: s.core.Sessions, Index: s.core.Index, Document: document})
+}
 
 func (s scan) Each(ctx context.Context, q *query.Query, after tvilling.Identity) iter.Seq2[tvilling.Identity, error] {
 	return func(yield func(tvilling.Identity, error) bool) {
