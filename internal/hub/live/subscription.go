@@ -362,6 +362,7 @@ func (l *Subscription) catchUp(ctx context.Context, dst []touch) (_ []touch, rea
 		l.service.slow.Add(1)
 		return nil, "", fault(tvilling.Throttled, "The reader is %d changes behind, more than %d; go on from the last cursor, and read faster or follow less.", behind, o.Behind)
 	}
+	const gone = "Changes that were not told yet are no longer kept."
 	next := l.at.told
 	for c, err := range o.Journal.Read(ctx, l.at.told, false) {
 		next++
@@ -371,11 +372,14 @@ func (l *Subscription) catchUp(ctx context.Context, dst []touch) (_ []touch, rea
 		case err != nil:
 			return nil, "", err
 		case c.Sequence != next:
-			return nil, "Changes that were not told yet are no longer kept.", nil
+			return nil, gone, nil
 		}
 		if dst = append(dst, touchOf(&c)); len(dst) == cap(dst) {
 			break
 		}
+	}
+	if len(dst) == 0 {
+		return nil, gone, nil
 	}
 	return dst, "", nil
 }
