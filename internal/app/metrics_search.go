@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tvilling/tvilling/internal/hub/index"
 	"github.com/tvilling/tvilling/internal/hub/search"
 	"github.com/tvilling/tvilling/internal/hub/state"
 )
@@ -35,6 +36,14 @@ func (m *metrics) watchSearch(a *App) {
 	m.gauge("tvilling_query_scans", "Queries that look at all twins at the moment.", value(func(s search.Stats) int64 { return s.Scans }))
 	m.gauge("tvilling_query_scans_waiting", "Queries that wait to look at all twins.", value(func(s search.Stats) int64 { return s.Waiting }))
 	m.counter("tvilling_query_refused_total", "Queries refused because others look at all twins.", nil, value(func(s search.Stats) int64 { return s.Refused }))
+	figure := func(f func(index.Stats) int64) func() float64 {
+		return func() float64 { return float64(f(a.index.Stats())) }
+	}
+	m.gauge("tvilling_index_bytes", "Memory of the index.", figure(func(s index.Stats) int64 { return s.Bytes }))
+	m.gauge("tvilling_index_budget_bytes", "Memory that the index may take.", figure(func(s index.Stats) int64 { return s.Budget }))
+	m.gauge("tvilling_index_columns", "Paths in the index.", figure(func(s index.Stats) int64 { return int64(len(s.Columns)) }))
+	m.gauge("tvilling_index_damaged", "Twins of which the index knows nothing, since they cannot be read.", figure(func(s index.Stats) int64 { return s.Damaged + s.Unreadable }))
+	m.gauge("tvilling_index_build_seconds", "Time that it took to build the index; 0 before.", func() float64 { return a.index.Stats().Built.Seconds() })
 	for kind, name := range map[state.Kind]string{state.Devices: "devices", state.Modules: "modules"} {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "tvilling_index_ready", Help: "1 once the index has all twins of a kind.", ConstLabels: prometheus.Labels{"kind": name},

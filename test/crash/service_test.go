@@ -82,6 +82,34 @@ func (w *writer) verify(l *life) {
 		l.t.Errorf("%s: %d requests make version %d, desired version %d", w.id, n, t.Version, desired.Version)
 	}
 	w.sent, w.acked, w.etag = n, n, t.ETag
+	if n > 0 {
+		w.find(l, n)
+	}
+}
+
+// find looks the twin up by a query, which is answered from what the start of
+// the hub has read so far: all of it, or the twins themselves.
+func (w *writer) find(l *life, n int) {
+	l.t.Helper()
+	from := "devices"
+	if w.id.IsModule() {
+		from += ".modules"
+	}
+	text := fmt.Sprintf("SELECT deviceId FROM %s WHERE tags.n = %d AND properties.desired.n = %d", from, n, n)
+	for row, err := range l.api.Query(l.ctx, text, 0) {
+		var found struct{ DeviceID tvilling.DeviceID }
+		if err == nil {
+			err = json.Unmarshal(row, &found)
+		}
+		if err != nil {
+			l.t.Errorf("%s after a crash: %v", text, err)
+			return
+		}
+		if found.DeviceID == w.id.Device {
+			return
+		}
+	}
+	l.t.Errorf("%s after a crash does not find %s", text, w.id)
 }
 
 // registered is what a registrar knows of a device.

@@ -64,6 +64,8 @@ const (
 
 // Entry is an identity with its twin, as a range yields it.
 type Entry struct {
+	// ID says whose they are, also beside an error of code Corrupt.
+	ID       tvilling.Identity
 	Identity *Identity
 	Twin     *Twin
 }

@@ -172,14 +172,14 @@ func (s *Store) entries(ctx context.Context, r state.Range) ([]state.Entry, erro
 	if r.Bare {
 		for _, id := range slices.SortedFunc(maps.Keys(s.twins), tvilling.Identity.Compare) {
 			if contains(r, id) {
-				found = append(found, state.Entry{Twin: s.twins[id]})
+				found = append(found, state.Entry{ID: id, Twin: s.twins[id]})
 			}
 		}
 		return found, nil
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(s.identities), tvilling.Identity.Compare) {
 		if contains(r, id) {
-			found = append(found, state.Entry{Identity: s.identities[id], Twin: s.twins[id]})
+			found = append(found, state.Entry{ID: id, Identity: s.identities[id], Twin: s.twins[id]})
 		}
 	}
 	return found, nil

@@ -218,6 +218,7 @@ func (r *row) resolve() (e scanned, ok bool) {
 	if rec == nil && err == nil {
 		return e, false
 	}
+	e.ID = r.id
 	if e.err = err; err != nil {
 		return e, true
 	}

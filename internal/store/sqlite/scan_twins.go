@@ -59,7 +59,7 @@ func (s *Store) yieldTwins(rows []twinRow, yield func(state.Entry, error) bool) 
 	twins := make([]state.Twin, len(rows))
 	for i := range rows {
 		row := &rows[i]
-		var e state.Entry
+		e := state.Entry{ID: row.id}
 		var err error
 		switch {
 		case row.in.damaged:
