@@ -105,7 +105,7 @@ func (f *fleet) scan(_ context.Context, kind state.Kind) iter.Seq2[state.Entry, 
 	return func(yield func(state.Entry, error) bool) {
 		for i := range f.size {
 			rec, t := f.twin(i, kind)
-			if !yield(state.Entry{Identity: rec, Twin: t}, nil) {
+			if !yield(state.Entry{ID: rec.ID, Identity: rec, Twin: t}, nil) {
 				return
 			}
 		}

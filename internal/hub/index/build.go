@@ -39,7 +39,7 @@ func (x *Index) Build(ctx context.Context, scan func(ctx context.Context, kind s
 		x.table(kind).ready.Store(true)
 	}
 	x.built.Store(int64(time.Since(begin)))
-	x.hold(func() { x.filling, x.gone = false, nil })
+	x.hold(func() { x.filling, x.gone, x.whole = false, nil, true })
 	return x.buildSessions(ctx, sessions)
 }
 
@@ -79,7 +79,7 @@ func (x *Index) read(ctx context.Context, entries iter.Seq2[state.Entry, error],
 		switch {
 		case err != nil && tvilling.CodeOf(err) != tvilling.Corrupt:
 			return err
-		case e.Identity == nil:
+		case e.ID == tvilling.Identity{}:
 			x.unreadable.Add(1)
 			continue
 		}
@@ -96,7 +96,7 @@ func (x *Index) read(ctx context.Context, entries iter.Seq2[state.Entry, error],
 
 // scanned takes an entry of the scan on, as far as no commit was faster.
 func (x *Index) scanned(e *state.Entry) {
-	id := e.Identity.ID
+	id := e.ID
 	if _, ok := x.gone[id]; ok {
 		return
 	}
@@ -107,9 +107,13 @@ func (x *Index) scanned(e *state.Entry) {
 	}
 	b, i := t.block(slot), slot%blockRows
 	var add parts
-	if b.parts[i]&hasIdentity == 0 {
+	switch {
+	case b.parts[i]&hasIdentity != 0:
+	case e.Identity != nil:
 		x.identity(t, e.Identity)
 		add |= hasIdentity
+	default:
+		x.damage(t, slot)
 	}
 	switch {
 	case b.parts[i]&hasTwin != 0:
@@ -122,7 +126,7 @@ func (x *Index) scanned(e *state.Entry) {
 	x.write(t, slot, add)
 }
 
-// damage notes that the twin of a row cannot be read.
+// damage notes that a record of a row cannot be read.
 func (x *Index) damage(t *table, slot uint32) {
 	b, i := t.block(slot), int(slot%blockRows)
 	b.mu.Lock()

@@ -60,6 +60,7 @@ func (t *table) checkColumn(c *column) (wrong []string) {
 		}
 	}
 	dead := 0
+	bytes += int64(valueBytes * len(c.values))
 	for _, k := range c.texts {
 		bytes += entryBytes + int64(len(c.value(k).AppendText(nil)))
 		if refs[k] == 0 {

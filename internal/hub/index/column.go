@@ -12,8 +12,9 @@ import (
 const (
 	// maxText is the longest string that a dictionary takes.
 	maxText = 256
-	// entryBytes is what an entry of a dictionary takes, beside its text.
-	entryBytes = 176
+	// entryBytes is what a dictionary takes to find a value, beside its text, and
+	// valueBytes what it takes for a code, which stays when the value goes.
+	entryBytes, valueBytes = 64, 112
 )
 
 // column is one path of the twins of a table: what of it is told apart, and
@@ -154,6 +155,7 @@ func (x *Index) newCode(c *column, v query.Value) (uint32, bool) {
 		return 0, false
 	}
 	c.values = append(c.values, v)
+	x.grow(c, valueBytes)
 	for len(c.refs) <= int(k) {
 		c.refs = append(c.refs, 0)
 	}

@@ -115,7 +115,7 @@ func (x *Index) drop(t *table, c *column) {
 		func() {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			x.grow(c, -b.segment(c.number).bytes())
+			x.grow(c, -x.segment(b, c.number).bytes())
 			b.segs[c.number] = segment{fill: isUnknown}
 		}()
 	}

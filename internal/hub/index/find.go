@@ -15,6 +15,8 @@ type Count struct {
 	// Sure is how many it finds for sure, Doubtful how many more it may find:
 	// what it asks of them is not in the index.
 	Sure, Doubtful int64
+	// Damaged is how many rows cannot be read; they are not among the others.
+	Damaged int64
 	// Examined is how many rows were looked at.
 	Examined int64
 }
@@ -32,7 +34,7 @@ func (x *Index) Count(ctx context.Context, q *query.Query) (Count, error) {
 		}
 		return nil
 	})
-	n.Examined = r.examined
+	n.Examined, n.Damaged = r.examined, r.damaged
 	return n, err
 }
 
@@ -42,14 +44,15 @@ type Found struct {
 	// More says that there may be more behind the last one.
 	More bool
 	// Doubtful is how many of them the query may find, or not: the document
-	// is to tell.
-	Doubtful int
+	// is to tell. Damaged is how many others of them cannot be read.
+	Doubtful, Damaged int
 	// Examined is how many rows were looked at.
 	Examined int64
 }
 
 // Find returns up to limit identities after a given one that the WHERE of q
-// finds or, unless the plan is exact, may find. It returns the cause of ctx
+// finds or, unless the plan is exact, may find, and those that are damaged, so
+// that whoever reads them meets the damage. It returns the cause of ctx
 // when that ends first.
 func (x *Index) Find(ctx context.Context, q *query.Query, after tvilling.Identity, limit int) (Found, error) {
 	return x.search(ctx, q, after, limit, false)
@@ -96,20 +99,25 @@ type search struct {
 	few int
 }
 
-// hits are the rows of a block that a query may find, and does.
-type hits struct{ may, sure mask }
+// hits are the rows of a block that are to be found, those of them for sure, and
+// those that are damaged.
+type hits struct{ may, sure, damaged mask }
 
 // block returns the hits of a block.
 func (s *search) block(n int) *hits {
 	h := s.hits[n]
 	if h == nil {
 		h = new(hits)
-		_ = s.r.evaluate(s.r.blocks[n], &h.may, &h.sure, nil) // fails by what it is given only
-		if s.doubtful {
-			for w := range h.may {
-				h.may[w] &^= h.sure[w]
+		_ = s.r.evaluate(s.r.blocks[n], &h.may, &h.sure, func(b *block, in span, may, sure *mask) error {
+			for w := in.from; w < in.to; w++ {
+				if s.doubtful {
+					may[w] &^= sure[w]
+				}
+				h.damaged[w] = b.damaged[w]
+				may[w] |= b.damaged[w]
 			}
-		}
+			return nil
+		}) // fails by what it is given only
 		s.hits[n] = h
 	}
 	return h
@@ -134,7 +142,10 @@ func (s *search) look(slots []uint32) {
 
 func (s *search) add(slot uint32) {
 	n, i := int(slot/blockRows), int(slot%blockRows)
-	if !s.hits[n].sure.has(i) {
+	switch h := s.hits[n]; {
+	case h.damaged.has(i):
+		s.found.Damaged++
+	case !h.sure.has(i):
 		s.found.Doubtful++
 	}
 	s.found.IDs = append(s.found.IDs, s.r.x.id(s.r.t, s.r.blocks[n], i))

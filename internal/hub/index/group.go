@@ -16,7 +16,9 @@ func (x *Index) Group(ctx context.Context, q *query.Query, g *query.Groups) (Cou
 	r := x.begin(q)
 	defer r.end()
 	c := r.grouping(g)
-	r.slow = r.slow || c.parts == nil
+	if c.parts == nil {
+		r.step = slowStep
+	}
 	err := r.each(ctx, func(b *block, s span, may, sure *mask) error {
 		for w := s.from; w < s.to; w++ {
 			c.n.Doubtful += int64(bits.OnesCount64(may[w] &^ sure[w]))
@@ -31,7 +33,7 @@ func (x *Index) Group(ctx context.Context, q *query.Query, g *query.Groups) (Cou
 	} else if err == nil {
 		err = c.finish()
 	}
-	c.n.Examined = r.examined
+	c.n.Examined, c.n.Damaged = r.examined, r.damaged
 	return c.n, err
 }
 
@@ -232,15 +234,28 @@ func (c *grouping) count(rows uint64) error {
 		for p := range c.parts {
 			k[p] = c.cells[p][i]
 		}
-		if c.sparse[k]++; len(c.sparse) > maxSparse {
-			return query.ErrTooManyGroups
+		if c.sparse[k]++; len(c.sparse) >= maxSparse {
+			if err := c.giveSparse(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// maxSparse bounds the combinations of codes that are kept.
-const maxSparse = 1 << 20
+// maxSparse bounds the combinations of codes that are counted at once.
+const maxSparse = 1 << 14
+
+// giveSparse gives what was counted of wider codes to the groups.
+func (c *grouping) giveSparse() error {
+	for k, n := range c.sparse {
+		if err := c.give(k, n); err != nil {
+			return err
+		}
+	}
+	clear(c.sparse)
+	return nil
+}
 
 // see notes what a code stands for, while a row has it.
 func (c *grouping) see(p *groupPart, key bool, k uint32) error {
@@ -273,10 +288,8 @@ func (c *grouping) finish() error {
 			return err
 		}
 	}
-	for k, n := range c.sparse {
-		if err := c.give(k, n); err != nil {
-			return err
-		}
+	if err := c.giveSparse(); err != nil {
+		return err
 	}
 	if c.parts == nil && c.keys+c.all == 0 {
 		return c.groups.AddCell(nil, query.Cell{Rows: c.n.Sure})

@@ -51,6 +51,8 @@ type Index struct {
 	cells       []assignment
 	scratch     []byte
 	filling     bool
+	// whole says that an identity without a row is new: it has no session yet.
+	whole bool
 	// gone are the identities deleted while a build is under way, which must
 	// not bring them back.
 	gone map[tvilling.Identity]struct{}
@@ -129,7 +131,8 @@ func (x *Index) table(kind state.Kind) *table {
 // must not be asked about them.
 func (x *Index) Ready(kind state.Kind) bool {
 	if kind == state.All {
-		return x.devices.ready.Load() && x.modules.ready.Load()
+		return x.Ready(state.Devices) && x.Ready(state.Modules)
 	}
-	return x.table(kind).ready.Load()
+	t := x.table(kind)
+	return t.ready.Load() && !t.short.Load()
 }

@@ -95,7 +95,7 @@ func (m *model) scan(_ context.Context, kind state.Kind) iter.Seq2[state.Entry, 
 	return func(yield func(state.Entry, error) bool) {
 		for _, id := range ids {
 			e := m.twins[id]
-			if id.IsModule() == (kind == state.Modules) && !yield(state.Entry{Identity: e.identity, Twin: e.twin}, nil) {
+			if id.IsModule() == (kind == state.Modules) && !yield(state.Entry{ID: id, Identity: e.identity, Twin: e.twin}, nil) {
 				return
 			}
 		}
@@ -312,14 +312,16 @@ func TestModel(t *testing.T) {
 		if narrow := rapid.Bool().Draw(t, "narrow"); narrow {
 			index.Narrow(x)
 		}
-		for range rapid.IntRange(0, 8).Draw(t, "before the build") {
+		for range rapid.IntRange(0, 8).Draw(t, "before the start") {
 			m.change(t)
 		}
-		// The scan is of now, the changes of the build's time come before it.
-		early := m.scan
+		for range rapid.IntRange(0, 3).Draw(t, "before the build") {
+			x.Committed([]commit.Touched{m.change(t)})
+		}
+		// The scan yields what there is now, once changes were told that came later.
 		scanned := map[state.Kind]iter.Seq2[state.Entry, error]{}
 		for _, kind := range []state.Kind{state.Devices, state.Modules} {
-			scanned[kind] = snapshot(early(t.Context(), kind))
+			scanned[kind] = snapshot(m.scan(t.Context(), kind))
 		}
 		scan := func(_ context.Context, kind state.Kind) iter.Seq2[state.Entry, error] {
 			return func(yield func(state.Entry, error) bool) {

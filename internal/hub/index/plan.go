@@ -15,6 +15,9 @@ type Plan struct {
 	// Narrows says that it can leave rows out, so that looking at the documents
 	// of the candidates is less work than looking at all.
 	Narrows bool
+	// Slow says that it tests row after row, which takes as long as that of all of
+	// them: the work is not bounded by how few different values there are.
+	Slow bool
 	// Missing are the paths of which it does not know enough; none if the plan
 	// is exact.
 	Missing []Missing
@@ -35,7 +38,7 @@ func (x *Index) Plan(q *query.Query) Plan {
 	if r.program == nil {
 		return Plan{Exact: true}
 	}
-	p := Plan{Narrows: r.program.narrows()}
+	p := Plan{Narrows: r.program.narrows(), Slow: r.program.slow()}
 	seen := map[*query.Member]bool{}
 	r.program.missing(func(m Missing, of *query.Member) {
 		if !seen[of] {

@@ -11,10 +11,6 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/query"
 )
 
-// slowRows is how many rows are evaluated under one lock when a condition must
-// be tested row by row, so that the writer does not wait for long.
-const slowRows = 512
-
 // run is one query under way. It is for one goroutine.
 type run struct {
 	x        *Index
@@ -24,9 +20,10 @@ type run struct {
 	sources  []source
 	program  *program // nil finds all rows
 	moment   uint64
-	slow     bool
+	step     int // words that are evaluated under one lock
 	spare    []*mask
 	examined int64
+	damaged  int64
 
 	// joined says that rows are modules with their devices, locked are the
 	// blocks of devices that are locked, and marked says so of each block.
@@ -37,13 +34,15 @@ type run struct {
 
 // begin prepares a query; its end must be told.
 func (x *Index) begin(q *query.Query) *run {
-	r := &run{x: x, q: q, t: x.table(q.Kind()), moment: x.queries.begin()}
+	r := &run{x: x, q: q, t: x.table(q.Kind()), moment: x.queries.begin(), step: blockWords}
 	r.blocks = r.t.blocks()
 	r.resolve()
 	if where := q.Where(); where != nil {
 		r.program = r.compile(where, query.Yes)
 		r.program.arrange()
-		r.slow = r.program.slow()
+		if r.program.slow() {
+			r.step = slowStep
+		}
 	}
 	return r
 }
@@ -116,18 +115,37 @@ func (r *run) each(ctx context.Context, f func(b *block, s span, may, sure *mask
 	return nil
 }
 
-// evaluate finds the rows of a block that may be hits, and those that are.
+// evaluate finds the rows of a block that may be hits, and those that are,
+// damaged ones apart.
 func (r *run) evaluate(b *block, may, sure *mask, f func(b *block, s span, may, sure *mask) error) error {
-	step := blockWords
-	if r.slow || r.joined {
-		step = slowRows / 64
-	}
-	for from := 0; from < blockWords; from += step {
-		if err := r.part(b, span{from, from + step}, may, sure, f); err != nil {
+	for from := 0; from < blockWords; {
+		to := min(from+r.step, blockWords)
+		begin := time.Now()
+		if err := r.part(b, span{from, to}, may, sure, f); err != nil {
 			return err
 		}
+		from = to
+		r.pace(time.Since(begin))
 	}
 	return nil
+}
+
+const (
+	// slowStep is with how many words a query begins that tests rows one by one.
+	slowStep = 1
+	// shortPart and longPart are how long the writer may wait for a lock: a part
+	// that takes less is doubled, one that takes more halved.
+	shortPart, longPart = 50 * time.Microsecond, 200 * time.Microsecond
+)
+
+// pace fits the number of words that are evaluated under one lock.
+func (r *run) pace(took time.Duration) {
+	switch {
+	case took > longPart:
+		r.step = max(r.step/2, 1)
+	case took < shortPart:
+		r.step = min(r.step*2, blockWords)
+	}
 }
 
 // part evaluates some rows of a block, all as of one moment.
@@ -149,12 +167,10 @@ func (r *run) part(b *block, s span, may, sure *mask, f func(b *block, s span, m
 	}
 	if b.hurt > 0 {
 		for w := s.from; w < s.to; w++ {
-			may[w] |= b.damaged[w]
+			r.damaged += int64(bits.OnesCount64(b.damaged[w]))
+			may[w] &^= b.damaged[w]
 			sure[w] &^= b.damaged[w]
 		}
-	}
-	if f == nil {
-		return nil
 	}
 	return f(b, s, may, sure)
 }

@@ -72,10 +72,10 @@ func fixedValue(c uint32) query.Value {
 type segment struct {
 	width uint8
 	fill  uint32
-	b1    []uint8
-	b2    []uint16
-	b4    []uint32
-	b8    []cell
+	b1    *[blockRows]uint8
+	b2    *[blockRows]uint16
+	b4    *[blockRows]uint32
+	b8    *[blockRows]cell
 }
 
 func (s *segment) get(i int) cell {
@@ -133,13 +133,13 @@ func (s *segment) widen(width uint8) int {
 	*s = segment{width: width}
 	switch width {
 	case 1:
-		s.b1 = make([]uint8, blockRows)
+		s.b1 = new([blockRows]uint8)
 	case 2:
-		s.b2 = make([]uint16, blockRows)
+		s.b2 = new([blockRows]uint16)
 	case 4:
-		s.b4 = make([]uint32, blockRows)
+		s.b4 = new([blockRows]uint32)
 	case 8:
-		s.b8 = make([]cell, blockRows)
+		s.b8 = new([blockRows]cell)
 	}
 	if old.width == 0 && old.fill == 0 && width < 8 {
 		return s.bytes()
@@ -159,5 +159,8 @@ func (s *segment) widen(width uint8) int {
 	}
 	return s.bytes() - old.bytes()
 }
+
+// segmentBytes is what a segment takes beside its cells.
+const segmentBytes = 40
 
 func (s *segment) bytes() int { return int(s.width) * blockRows }

@@ -35,7 +35,8 @@ type table struct {
 	slots uint32 // given out so far
 
 	rows, damaged atomic.Int64
-	ready         atomic.Bool
+	// ready says that every twin is here, short that some have no room.
+	ready, short atomic.Bool
 }
 
 // block holds blockRows rows.
@@ -104,10 +105,11 @@ func (x *Index) distinct(t *table) int {
 	return min(max(x.limits.minDistinct, int(t.rows.Load())/rowsPerDistinct), x.limits.maxDistinct)
 }
 
-// segment returns the segment of a column, its own if it is to be changed.
-func (b *block) segment(column int) *segment {
-	for len(b.segs) <= column {
-		b.segs = append(b.segs, segment{})
+// segment returns the segment of a column, to be changed.
+func (x *Index) segment(b *block, column int) *segment {
+	if n := column + 1 - len(b.segs); n > 0 {
+		b.segs = append(b.segs, make([]segment, n)...)
+		x.bytes.Add(int64(n * segmentBytes))
 	}
 	return &b.segs[column]
 }

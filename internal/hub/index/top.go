@@ -18,13 +18,13 @@ import (
 func (x *Index) Top(ctx context.Context, q *query.Query, at query.Position, limit int) (Found, error) {
 	r := x.begin(q)
 	defer r.end()
-	r.slow = true
+	r.step = slowStep
 	t := &top{r: r, row: r.row(), limit: max(limit, 1)}
 	if at.Key != nil {
 		t.after = &sorted{key: at.Key, id: at.After}
 	}
 	err := r.each(ctx, t.add)
-	f := Found{More: t.more, Doubtful: t.doubtful, Examined: r.examined}
+	f := Found{More: t.more, Doubtful: t.doubtful, Damaged: int(r.damaged), Examined: r.examined}
 	slices.SortFunc(t.heap, sorted.compare)
 	for _, s := range t.heap {
 		f.IDs = append(f.IDs, s.id)

@@ -95,11 +95,12 @@ func (x *Index) commit(c *commit.Touched) {
 }
 
 // row returns the slot of an identity as a row of its table, a new one if need
-// be; false if there is no room for its name.
+// be; false if there is no room for its name, and the table then no longer ready.
 func (x *Index) row(t *table, id tvilling.Identity, slot uint32, found bool) (uint32, bool) {
 	if !found {
 		var ok bool
 		if slot, ok = x.addSlot(id); !ok {
+			t.short.Store(true)
 			return 0, false
 		}
 	}
@@ -108,10 +109,10 @@ func (x *Index) row(t *table, id tvilling.Identity, slot uint32, found bool) (ui
 			x.set(t.module, x.text(t, t.module, []byte(id.Module)))
 		}
 		x.connection(t, id)
-		if x.filling {
-			x.set(t.activity, code(isUnknown)) // the build is to tell
-		} else {
+		if x.whole {
 			x.session(t, nil)
+		} else {
+			x.set(t.activity, code(isUnknown)) // the build is to tell
 		}
 		x.write(t, slot, isKnown)
 		t.rows.Add(1)
@@ -140,7 +141,7 @@ func (x *Index) write(t *table, slot uint32, add parts) {
 		x.put(b, i, a.column, a.cell)
 	}
 	x.cells = x.cells[:0]
-	if b.parts[i] |= add; add&hasTwin != 0 && b.parts[i]&isDamaged != 0 {
+	if b.parts[i] |= add; add&visible != 0 && b.parts[i] == b.parts[i]|visible|isDamaged {
 		x.mend(t, b, i)
 	}
 	b.live.put(i, b.parts[i]&visible == visible || b.parts[i]&isDamaged != 0)
@@ -154,7 +155,7 @@ func (x *Index) put(b *block, row int, c *column, v cell) {
 	}
 	c.count(v, 1)
 	c.count(old, -1)
-	if grown := b.segment(c.number).set(row, v); grown != 0 {
+	if grown := x.segment(b, c.number).set(row, v); grown != 0 {
 		x.grow(c, grown)
 	}
 }

@@ -64,7 +64,7 @@ func (d *differ) members(before, after []byte) {
 // pair compares two members of one name.
 func (d *differ) pair(b, a *member) {
 	switch {
-	case b.kind == a.kind && bytes.Equal(b.val, a.val) && b.kind != kindObject:
+	case b.kind == a.kind && bytes.Equal(b.val, a.val):
 	case b.kind == kindObject && a.kind == kindObject:
 		d.path = append(d.path, a.key)
 		d.members(b.val, a.val)
