@@ -52,14 +52,27 @@ func check(c *Configuration) error {
 	if c.Content, err = compact(c.Content); err != nil {
 		return err
 	}
-	if _, err := compileTarget(kind, c.Target); err != nil {
+	if err := checkTarget(c, kind); err != nil {
 		return withPath("targetCondition", err)
 	}
 	if err := checkMetrics(c.Metrics); err != nil {
 		return err
 	}
 	if c.Rollout != nil && len(c.Rollout.Steps) > 0 {
-		return c.Rollout.check(kind)
+		return c.Rollout.check(kind, c.ID)
+	}
+	return nil
+}
+
+// checkTarget refuses a target condition, also one that leaves no room in a
+// query for what a pass asks besides it.
+func checkTarget(c *Configuration, kind Kind) error {
+	if _, err := compileTarget(kind, c.Target); err != nil {
+		return err
+	}
+	_, err := passQueryOf(&compiled{Configuration: *c, kind: kind}, c.ID, &stage{Kind: kind, Pass: new(pass)})
+	if err != nil {
+		return tvilling.Errorf(tvilling.InvalidTargetCondition, "The target condition is too long, or nests too deep, for what is asked besides it: %s", tvilling.MessageOf(err))
 	}
 	return nil
 }
@@ -117,7 +130,7 @@ func checkMetric(text string) error {
 }
 
 // check refuses a rollout that breaks a rule.
-func (r *Rollout) check(k Kind) error {
+func (r *Rollout) check(k Kind, id string) error {
 	if len(r.Steps) > MaxSteps {
 		return invalid("rollout.steps", "A rollout has at most %d steps; this one has %d.", MaxSteps, len(r.Steps))
 	}
@@ -149,7 +162,8 @@ func (r *Rollout) check(k Kind) error {
 	if len(r.Unhealthy) > maxQuery {
 		return invalid("rollout.unhealthy", "A condition has at most %d bytes.", maxQuery)
 	}
-	if _, err := find(k, r.Unhealthy); err != nil {
+	// This is how it is asked: the condition may be too long for that.
+	if _, err := find(k, mark(id, statusApplied), r.Unhealthy); err != nil {
 		return invalid("rollout.unhealthy", "The health condition is not one: %s", tvilling.MessageOf(err))
 	}
 	return nil

@@ -126,6 +126,24 @@ func (d *damper) due(now time.Time) []tvilling.Identity {
 	return list
 }
 
+// later has twins that were due be due once more at a time.
+func (d *damper) later(ids []tvilling.Identity, at time.Time) {
+	if len(ids) == 0 {
+		return
+	}
+	again := make(map[tvilling.Identity]bool, len(ids))
+	for _, id := range ids {
+		again[id] = true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for p, a := range d.apart {
+		if a.over && again[p.id] {
+			a.until, a.over = at, false
+		}
+	}
+}
+
 // forget has a configuration begin without a past.
 func (d *damper) forget(configuration string) {
 	d.mu.Lock()

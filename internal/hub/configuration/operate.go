@@ -1,6 +1,7 @@
 package configuration
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -25,8 +26,8 @@ func (s *Service) Progress(_ context.Context, id string) (Progress, error) {
 	switch {
 	case c.broken != nil:
 		p.Reason = "The definition cannot be read: " + tvilling.MessageOf(c.broken)
-	case p.Reason == "" && l.failure != "":
-		p.Reason = l.failure
+	case p.Reason == "":
+		p.Reason = cmp.Or(l.legs.failure, l.steps.failure)
 	}
 	if c.Rollout == nil {
 		return p, nil
@@ -125,6 +126,7 @@ func (s *Service) Advance(ctx context.Context, id, actor string) (Progress, erro
 // Rollback removes what a configuration wrote from every twin, and keeps it so
 // until it is resumed.
 func (s *Service) Rollback(ctx context.Context, id, actor string) (Progress, error) {
+	s.damper.forget(id) // nothing keeps it from leaving
 	return s.operate(ctx, id, "rolled back", actor, func(now time.Time, at *stage, _ *compiled) error {
 		at.Stopped, at.Reason = rolledBack, "asked for by "+actor
 		at.begin(now)

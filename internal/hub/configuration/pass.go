@@ -20,7 +20,7 @@ func (s *Service) leg(ctx context.Context, id string, at stage, w *window) error
 	}
 	s.live(id, func(l *live) { l.looked, l.blocked = 0, 0 })
 	var looked, blocked atomic.Int64
-	done, last, err := s.walk(ctx, id, q, now.after(), !now.Connected, w, &looked, &blocked)
+	done, last, err := s.walk(ctx, id, q, now.after(), w, &looked, &blocked)
 	if settled := w.settle(ctx); err == nil {
 		err = settled
 	}
@@ -78,9 +78,8 @@ func passQueryOf(c *compiled, id string, at *stage) (*query.Query, error) {
 	}
 }
 
-// walk looks at the twins that q finds after one, for a while. Those that are
-// connected are gone through in one go.
-func (s *Service) walk(ctx context.Context, id string, q *query.Query, after tvilling.Identity, whole bool, w *window, looked, blocked *atomic.Int64) (done bool, last tvilling.Identity, err error) {
+// walk looks at the twins that q finds after one, for a while.
+func (s *Service) walk(ctx context.Context, id string, q *query.Query, after tvilling.Identity, w *window, looked, blocked *atomic.Int64) (done bool, last tvilling.Identity, err error) {
 	until, last := time.Now().Add(leg), after
 	serial := s.newest()
 	for found, err := range s.opt.Search.Each(ctx, q, after) {
@@ -108,7 +107,7 @@ func (s *Service) walk(ctx context.Context, id string, q *query.Query, after tvi
 			return false, last, context.Cause(ctx)
 		}
 		s.live(id, func(l *live) { l.looked, l.blocked = n, blocked.Load() })
-		if !whole && (time.Now().After(until) || s.newest() != serial) {
+		if time.Now().After(until) || s.newest() != serial {
 			return false, last, nil
 		}
 	}

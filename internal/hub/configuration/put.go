@@ -149,8 +149,12 @@ func update(tx *commit.Tx, c *Configuration, at *stage, old *definition, match t
 	case len(c.Rollout.Steps) == 0:
 		c.Rollout = nil
 	}
-	if !reflect.DeepEqual(c.Rollout, was.Rollout) {
+	switch {
+	case !reflect.DeepEqual(c.Rollout, was.Rollout):
 		at.restart()
+	case c.Target != was.Target && !at.Everyone:
+		// The place of the step was found among other twins. What is written stays.
+		at.Threshold, at.Reach, at.Placed = 0, 0, false
 	}
 	return nil
 }

@@ -34,8 +34,8 @@ type Rollout struct {
 // is finished, those of the steps before included.
 type Step = Share
 
-// Share is a number of twins, or a part of all targeted ones in percent, which
-// is rounded up. One of the two is set.
+// Share is a number of twins, or a part of them in percent. One of the two is
+// set. A step in percent is rounded up, so that one of a small fleet is not empty.
 type Share struct {
 	Percent float64 `json:"percent,omitempty"`
 	Count   int     `json:"count,omitempty"`
@@ -51,6 +51,23 @@ func (s Share) of(n int64) int64 {
 		whole++
 	}
 	return min(whole, n)
+}
+
+// exceeded reports whether n of all twins are more than the share. Nothing is
+// rounded: with 2 percent, 1 of 10 are too many.
+func (s Share) exceeded(n, all int64) bool {
+	if s.Percent == 0 {
+		return n > int64(s.Count)
+	}
+	return float64(n)*100 > s.Percent*float64(all)
+}
+
+// String is the share as people read it.
+func (s Share) String() string {
+	if s.Percent == 0 {
+		return strconv.Itoa(s.Count)
+	}
+	return strconv.FormatFloat(s.Percent, 'f', -1, 64) + "%"
 }
 
 // Reaction is what a rollout does when too many twins are unhealthy.

@@ -95,7 +95,7 @@ func (s *Service) place(ctx context.Context, c *compiled) error {
 		to = threshold(places[reach-1])
 	}
 	return s.edit(ctx, c.ID, "", "", func(now time.Time, st *stage) error {
-		if st.Step != at.Step || st.Placed || st.Everyone {
+		if st.Turn != at.Turn || st.Step != at.Step || st.Placed || st.Everyone {
 			return nil
 		}
 		st.Threshold, st.Reach, st.Placed = max(st.Threshold, to), reach, true
@@ -121,11 +121,10 @@ func (s *Service) healthy(ctx context.Context, c *compiled, now time.Time, must 
 		return false, err
 	}
 	s.live(c.ID, func(l *live) { l.checked, l.unhealthy, l.watched = now, unhealthy, watched })
-	limit := r.Limit.of(watched)
-	if unhealthy <= limit {
+	if !r.Limit.exceeded(unhealthy, watched) {
 		return true, nil
 	}
-	reason := fmt.Sprintf("%d of %d twins are unhealthy, and the limit is %d", unhealthy, watched, limit)
+	reason := fmt.Sprintf("%d of %d twins are unhealthy, and the limit is %s", unhealthy, watched, r.Limit)
 	s.opt.Logger.WarnContext(ctx, "rollout stopped", "configuration", c.ID, "reason", reason, "reaction", string(r.OnUnhealthy))
 	return false, s.stop(ctx, c.ID, reason, r.OnUnhealthy == RollBack)
 }

@@ -23,13 +23,19 @@ const (
 type live struct {
 	// looked and blocked are those of the leg under way.
 	looked, blocked int64
-	// failure is why the last leg failed; the next one begins after retry.
-	failure string
-	retry   time.Time
-	wait    time.Duration
+	// steps and legs are what went wrong with each.
+	steps, legs trouble
 	// checked is when the health was last looked at, with what came out.
 	checked            time.Time
 	unhealthy, watched int64
+}
+
+// trouble is why something that is tried again and again failed the last time.
+type trouble struct {
+	failure string
+	// retry is when it is tried again, wait how long that was after the failure.
+	retry time.Time
+	wait  time.Duration
 }
 
 // live returns what is known of a configuration, and with f changes it.
@@ -57,11 +63,14 @@ func (s *Service) steward(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
-		for _, id := range s.damper.due(time.Now()) {
-			s.renew(ctx, id, true, again, nil)
+		due := s.damper.due(time.Now())
+		for _, id := range due {
+			// To try is no event: what the twin makes of it will be one.
+			s.renew(ctx, id, false, again, nil)
 		}
 		if err := again.settle(ctx); err != nil && ctx.Err() == nil {
-			s.opt.Logger.ErrorContext(ctx, "twins not tried again", "error", err)
+			s.opt.Logger.ErrorContext(ctx, "twins that configurations were kept from not tried again yet", "error", err)
+			s.damper.later(due, time.Now().Add(retryFirst))
 		}
 		if s.work(ctx, w) {
 			continue
@@ -84,22 +93,22 @@ func (s *Service) work(ctx context.Context, w *window) bool {
 	ids := slices.Sorted(maps.Keys(stages))
 	for _, id := range ids {
 		if c := t.byID[id]; c != nil {
-			s.attempt(ctx, id, func() error { return s.step(ctx, c, now) })
+			s.attempt(ctx, id, (*live).ofSteps, func() error { return s.step(ctx, c, now) })
 		} else if at := stages[id]; at.Pass == nil {
-			s.attempt(ctx, id, func() error { return s.forget(ctx, id, at.Turn) })
+			s.attempt(ctx, id, (*live).ofSteps, func() error { return s.forget(ctx, id, at.Turn) })
 		}
 	}
 	// Twins that are connected come first, those of all configurations.
 	for _, connected := range [...]bool{true, false} {
 		for _, id := range ids {
 			at := s.stageOf(id)
-			if at == nil || at.Pass == nil || at.Pass.Connected == connected || now.Before(s.live(id, nil).retry) {
+			if at == nil || at.Pass == nil || at.Pass.Connected == connected || now.Before(s.live(id, nil).legs.retry) {
 				continue
 			}
 			if c := t.byID[id]; c != nil && !c.stage.Everyone && !c.stage.Placed {
 				continue // its next step is not known yet
 			}
-			s.attempt(ctx, id, func() error { return s.leg(ctx, id, *at, w) })
+			s.attempt(ctx, id, (*live).ofLegs, func() error { return s.leg(ctx, id, *at, w) })
 			return true
 		}
 	}
@@ -119,10 +128,14 @@ func (s *Service) stageOf(id string) *stage {
 	return nil
 }
 
-// attempt does something for a configuration. An error is told and leads to a
-// pause, each time a longer one.
-func (s *Service) attempt(ctx context.Context, id string, f func() error) {
-	if time.Now().Before(s.live(id, nil).retry) {
+func (l *live) ofSteps() *trouble { return &l.steps }
+func (l *live) ofLegs() *trouble  { return &l.legs }
+
+// attempt does something for a configuration, of a kind. An error is told and
+// leads to a pause of that kind, each time a longer one.
+func (s *Service) attempt(ctx context.Context, id string, kind func(*live) *trouble, f func() error) {
+	before := s.live(id, nil)
+	if time.Now().Before(kind(&before).retry) {
 		return
 	}
 	err := f()
@@ -130,12 +143,12 @@ func (s *Service) attempt(ctx context.Context, id string, f func() error) {
 		return // the hub stops, or the configuration has gone meanwhile
 	}
 	if err == nil {
-		s.live(id, func(l *live) { l.failure, l.retry, l.wait = "", time.Time{}, 0 })
+		if *kind(&before) != (trouble{}) {
+			s.live(id, func(l *live) { *kind(l) = trouble{} })
+		}
 		return
 	}
-	wait := s.live(id, func(l *live) {
-		l.wait = min(max(2*l.wait, retryFirst), retryMost)
-		l.failure, l.retry = tvilling.MessageOf(err), time.Now().Add(l.wait)
-	}).wait
+	wait := min(max(2*kind(&before).wait, retryFirst), retryMost)
+	s.live(id, func(l *live) { *kind(l) = trouble{tvilling.MessageOf(err), time.Now().Add(wait), wait} })
 	s.opt.Logger.ErrorContext(ctx, "configuration not applied everywhere; tried again", "configuration", id, "error", err, "wait", wait)
 }
