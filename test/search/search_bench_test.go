@@ -98,7 +98,7 @@ func BenchmarkEach(b *testing.B) {
 // all the time.
 func BenchmarkCommit(b *testing.B) {
 	f := open(b)
-	running, stop := context.WithCancel(context.Background()) //nolint:usetesting // ended in this function
+	running, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()

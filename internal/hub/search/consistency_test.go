@@ -102,4 +102,3 @@ func (f *fleet) liveOnce(t *testing.T, ways map[string]*search.Service, w, i int
 	}
 	expect("the deletion", "tags.v >= 0", none)
 }
-

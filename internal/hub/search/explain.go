@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -17,6 +18,9 @@ type Explanation struct {
 	Collection string `json:"collection"`
 	// Why says why the index does not have the answer by itself.
 	Why []string `json:"why,omitempty"`
+	// Strange are the paths that begin like nothing in a twin, so that they are
+	// undefined for all of them.
+	Strange []string `json:"strangePaths,omitempty"`
 	// Estimated is how many rows the index expects; absent if it was not asked.
 	Estimated *int64 `json:"estimatedRows,omitempty"`
 	// Page is what the page took, absent if it was not made.
@@ -64,7 +68,7 @@ func (s *Service) Explain(ctx context.Context, q *query.Query, o query.Options, 
 		return nil, err
 	}
 	defer r.done()
-	e := &Explanation{Plan: r.plan, Collection: q.Collection().String(), PlanMilliseconds: milliseconds(r.began)}
+	e := &Explanation{Plan: r.plan, Collection: q.Collection().String(), Strange: q.Strange(s.opt.Owned), PlanMilliseconds: milliseconds(r.began) - r.work.Waited.Seconds()*1000}
 	if err := r.why(ctx, e); err != nil {
 		return nil, err
 	}
@@ -85,8 +89,8 @@ func (s *Service) Explain(ctx context.Context, q *query.Query, o query.Options, 
 	}
 	w.Indexed = r.work.Indexed
 	w.Examined, w.Rows, w.Bytes, w.More = int64(page.Scanned), page.Count, len(page.Body), page.Next != ""
-	w.WaitMilliseconds = r.work.Waited.Seconds() * 1000
-	w.Milliseconds = milliseconds(r.began) - e.PlanMilliseconds - w.WaitMilliseconds
+	w.WaitMilliseconds = round(r.work.Waited.Seconds() * 1000)
+	w.Milliseconds = max(0, round(milliseconds(r.began)-e.PlanMilliseconds-w.WaitMilliseconds))
 	e.Page = w
 	if e.Plan != r.plan {
 		e.Plan = r.plan
@@ -142,4 +146,7 @@ func (r *run) why(ctx context.Context, e *Explanation) error {
 	return nil
 }
 
-func milliseconds(since time.Time) float64 { return time.Since(since).Seconds() * 1000 }
+func milliseconds(since time.Time) float64 { return round(time.Since(since).Seconds() * 1000) }
+
+// round rounds to thousandths.
+func round(x float64) float64 { return math.Round(x*1000) / 1000 }

@@ -72,17 +72,15 @@ func (s *Service) part(ctx context.Context, q *query.Query, after tvilling.Ident
 		return part{}, err
 	}
 	defer r.done()
-	leave, err := r.enter(ctx)
-	if err != nil {
+	if err := r.enter(ctx); err != nil {
 		return part{}, err
 	}
-	defer leave()
 	if r.plan == Index {
 		f, err := r.opt.Index.Find(ctx, q, after, partMost)
 		if err != nil {
 			return part{}, err
 		}
-		if f.Doubtful == 0 {
+		if f.Doubtful == 0 && f.Damaged == 0 {
 			for _, id := range f.IDs {
 				p.found = append(p.found, found{id: id})
 			}
@@ -132,18 +130,20 @@ func (s *Service) Count(ctx context.Context, q *query.Query) (int64, error) {
 				return 0, err
 			}
 		}
-		if r.count.Doubtful == 0 {
-			r.work.Found = r.count.Sure
-			return r.count.Sure, nil
+		if r.count.Doubtful == 0 && r.count.Damaged <= damagedMost {
+			n := r.count.Sure
+			if r.count.Damaged > 0 {
+				err = r.damaged(ctx, func(query.Row) error { n++; return nil }, func(error) error { return nil })
+			}
+			r.work.Found = n
+			return n, err
 		}
 		r.plan = r.documents()
 		r.work.Plan = r.plan
 	}
-	leave, err := r.enter(ctx)
-	if err != nil {
+	if err := r.enter(ctx); err != nil {
 		return 0, err
 	}
-	defer leave()
 	begin := func() (*int64, error) { return new(int64), nil }
 	counts, err := gather(ctx, r, begin, func(n *int64, _ query.Row) error { *n++; return nil }, func(error) error { return nil })
 	for _, n := range counts {

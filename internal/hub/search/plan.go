@@ -56,15 +56,20 @@ type run struct {
 	examined atomic.Int64
 	work     Work
 	began    time.Time
+	// leave gives the place among the scans back; nil without one.
+	leave func()
 }
 
 // begin decides how q is answered.
 func (s *Service) begin(ctx context.Context, q *query.Query) (*run, error) {
 	r := &run{Service: s, query: q, began: time.Now()}
 	var err error
-	r.plan, err = r.choose(ctx)
+	if r.plan, err = r.choose(ctx); err != nil {
+		r.done()
+		return nil, err
+	}
 	r.work.Plan = r.plan
-	return r, err
+	return r, nil
 }
 
 func (r *run) choose(ctx context.Context) (Plan, error) {
@@ -96,6 +101,11 @@ func (r *run) choose(ctx context.Context) (Plan, error) {
 
 // guess asks the index how many rows there are.
 func (r *run) guess(ctx context.Context) (err error) {
+	if r.index.Slow {
+		if err := r.enter(ctx); err != nil {
+			return err
+		}
+	}
 	r.count, err = r.opt.Index.Count(ctx, r.query)
 	r.work.Indexed += r.count.Examined
 	r.guessed = err == nil
@@ -126,23 +136,27 @@ func (r *run) ready() bool {
 	return x.Ready(r.query.Kind()) && (r.query.Collection() != query.Joined || x.Ready(state.Devices))
 }
 
-// done tells of the query.
+// done tells of the query, and makes room for another.
 func (r *run) done() {
+	if r.leave != nil {
+		r.leave()
+	}
 	r.work.Took, r.work.Examined = time.Since(r.began), r.examined.Load()
 	if r.opt.Observe != nil {
 		r.opt.Observe(r.work)
 	}
 }
 
-// enter waits for a place among the scans, if the plan needs one.
-func (r *run) enter(ctx context.Context) (leave func(), err error) {
-	if r.plan != Scan {
-		return func() {}, nil
+// enter waits for a place among the scans, unless it has one, if the query has
+// to look at all twins, or at all rows of the index one by one.
+func (r *run) enter(ctx context.Context) (err error) {
+	if r.leave != nil || r.plan != Scan && !r.index.Slow {
+		return nil
 	}
 	begin := time.Now()
-	leave, err = r.scans.enter(ctx)
+	r.leave, err = r.scans.enter(ctx)
 	r.work.Waited += time.Since(begin)
-	return leave, err
+	return err
 }
 
 // hits gives the rows after an identity that may be found, ascending; limit is
@@ -153,6 +167,7 @@ func (r *run) hits(l *looker, after tvilling.Identity, limit int) iter.Seq[hit] 
 		return l.named(after)
 	case Index, Recheck:
 		return l.read(r.candidates(l.ctx, after, limit))
+	case Scan, Nothing:
 	}
 	return l.scan(state.Range{After: after})
 }

@@ -35,6 +35,9 @@ func (r *run) page(ctx context.Context, o query.Options) (*query.Page, error) {
 	if r.plan == Nothing {
 		return r.query.Run(ctx, nil, o)
 	}
+	if err := r.enter(ctx); err != nil {
+		return nil, err
+	}
 	if r.plan == Index && (r.query.Grouped() || r.query.Order() != nil) {
 		p, err := r.summary(ctx, at, o)
 		if p != nil || err != nil {
@@ -43,12 +46,10 @@ func (r *run) page(ctx context.Context, o query.Options) (*query.Page, error) {
 		if err := r.change(ctx); err != nil {
 			return nil, err
 		}
+		if err := r.enter(ctx); err != nil {
+			return nil, err
+		}
 	}
-	leave, err := r.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	var p *query.Page
 	switch {
 	case r.query.Grouped():
@@ -56,7 +57,7 @@ func (r *run) page(ctx context.Context, o query.Options) (*query.Page, error) {
 	case r.query.Order() != nil:
 		p, err = r.sorted(ctx, o)
 	default:
-		p, err = r.plain(ctx, at.After, o)
+		p, err = r.plain(ctx, o)
 	}
 	if err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func (r *run) sorted(ctx context.Context, o query.Options) (*query.Page, error) 
 }
 
 // plain makes a page of rows in the order of their identities.
-func (r *run) plain(ctx context.Context, after tvilling.Identity, o query.Options) (*query.Page, error) {
+func (r *run) plain(ctx context.Context, o query.Options) (*query.Page, error) {
 	enough, begin := o.Enough, time.Now()
 	o.Enough = func(n int) bool {
 		return time.Since(begin) > r.opt.PageTime || enough != nil && enough(n)

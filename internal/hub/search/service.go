@@ -32,10 +32,13 @@ type Options struct {
 	Document func(dst []byte, v twin.View) []byte
 	// Index answers from memory once it is ready; nil for none.
 	Index *index.Index
+	// Owned are the members that parts of the hub add to the documents of twins.
+	Owned []string
 	// Observe, if set, is told of every page, count and list, when it is done.
 	Observe func(Work)
 
-	// Scans is how many queries may look through all twins at once; 2 if 0.
+	// Scans is how many queries may look through all twins, or test all rows of the
+	// index one by one, at once; 2 if 0.
 	// Others wait, so that they leave room for the traffic of the devices.
 	Scans int
 	// Waiting is how many may wait for that at once; 64 if 0.

@@ -208,10 +208,10 @@ func TestPlans(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 40)
 	for text, want := range map[string]search.Plan{
-		"SELECT * FROM devices WHERE deviceId = 'd007' AND tags.n > 3":                           search.Device,
-		"SELECT * FROM devices.modules WHERE deviceId = 'd007'":                                  search.Device,
-		"SELECT * FROM devices":                                                                  search.Index,
-		"SELECT * FROM devices WHERE tags.site = 'x'":                                            search.Index,
+		"SELECT * FROM devices WHERE deviceId = 'd007' AND tags.n > 3": search.Device,
+		"SELECT * FROM devices.modules WHERE deviceId = 'd007'":        search.Device,
+		"SELECT * FROM devices":                       search.Index,
+		"SELECT * FROM devices WHERE tags.site = 'x'": search.Index,
 		"SELECT COUNT() AS n FROM devices WHERE tags.site = 'x' AND connectionState='Connected'": search.Index,
 		"SELECT tags.site, COUNT() AS n FROM devices GROUP BY tags.site":                         search.Index,
 		"SELECT * FROM devices ORDER BY tags.n DESC":                                             search.Index,
@@ -255,6 +255,13 @@ func TestExplain(t *testing.T) {
 	}
 	if _, err := f.Search.Run(t.Context(), compile(t, "EXPLAIN SELECT * FROM devices"), query.Options{Continuation: "x"}); tvilling.CodeOf(err) != tvilling.InvalidArgument {
 		t.Errorf("a continuation of EXPLAIN is answered with %v", err)
+	}
+	// Paths that begin like nothing in a twin are named.
+	o := f.options(nil)
+	o.Owned = []string{"security"}
+	odd, err := search.New(o).Explain(t.Context(), compile(t, "SELECT id, Tags.a FROM devices WHERE tags.site = Lund OR reported.x < 2 OR Lund = 1 OR Security.score > 3 OR configurations.a.status = 'Applied'"), query.Options{}, false)
+	if err != nil || !slices.Equal(odd.Strange, []string{"Lund", "reported.x"}) {
+		t.Errorf("strange are %v, %v", odd, err)
 	}
 	// Without an index nothing is said of one; before it is ready, that.
 	for _, x := range []*index.Index{nil, index.New(index.Options{})} {
@@ -303,6 +310,45 @@ func TestDamage(t *testing.T) {
 	if _, _, err := list(t.Context(), scan, q); tvilling.CodeOf(err) != tvilling.Unavailable {
 		t.Errorf("Each got %v, want the store's error", err)
 	}
+}
+
+// TestIndexOfDamage: an index that was built over damage answers for all other
+// twins, and what cannot be read is told; it is counted again once it can be.
+func TestIndexOfDamage(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 9)
+	f.store.bad[tvilling.Device(device(3))] = &tvilling.Error{Code: tvilling.Corrupt, Subject: "twin d003", Message: "Damaged."}
+	x := built(t, f.Store, live{})
+	s := search.New(f.options(x))
+	const where = " FROM devices WHERE tags.site = 'x'"
+	ask := func(text, want string, damage int) {
+		t.Helper()
+		told := 0
+		page, err := s.Run(t.Context(), compile(t, text), query.Options{Damaged: func(error) { told++ }})
+		if err != nil || string(page.Body) != want || told != damage {
+			t.Errorf("%s: got %v, %v, and was told of %d; want %s and %d", text, page, err, told, want, damage)
+		}
+		e, err := s.Explain(t.Context(), compile(t, text), query.Options{}, false)
+		if err != nil || e.Plan != search.Index {
+			t.Errorf("%s: got the plan %+v, %v; want the index", text, e, err)
+		}
+	}
+	all := func(ids string, n, damage int) {
+		t.Helper()
+		ask("SELECT tags.n"+where, ids, damage)
+		ask("SELECT tags.n"+where+" ORDER BY tags.n", ids, damage)
+		ask("SELECT COUNT() AS c"+where, fmt.Sprintf(`[{"c":%d}]`, n), damage)
+		q := compile(t, "SELECT *"+where)
+		if got, err := s.Count(t.Context(), q); err != nil || got != int64(n) {
+			t.Errorf("counted %d, %v; want %d", got, err, n)
+		}
+		if ids, told, err := list(t.Context(), s, q); err != nil || len(ids) != n || told != damage {
+			t.Errorf("Each gave %v, told of %d, %v; want %d and %d", ids, told, err, n, damage)
+		}
+	}
+	all(`[{"n":0},{"n":6}]`, 2, 1)
+	clear(f.store.bad)
+	all(`[{"n":0},{"n":3},{"n":6}]`, 3, 0)
 }
 
 // TestPageTime: a page whose time is over is given out short, and its
@@ -413,6 +459,76 @@ func TestAdmission(t *testing.T) {
 		wg.Wait()
 		if got, want := s.Stats(), (search.Stats{Refused: 2}); got != want {
 			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+}
+
+// TestAdmissionOfIndex: a query that has the index test all rows one by one waits
+// like one that looks at all twins, and every way gives its place back.
+func TestAdmissionOfIndex(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 2)
+		o := f.options(f.Index)
+		o.Scans, o.Waiting = 1, 1
+		s := search.New(o)
+		slow, fast := " FROM devices WHERE STARTSWITH(deviceId, 'd') AND LENGTH(deviceId) = 4", " FROM devices WHERE tags.site = 'x'"
+		ways := map[string]func(ctx context.Context, where string) error{
+			"rows": func(ctx context.Context, where string) error {
+				_, err := s.Run(ctx, compile(t, "SELECT deviceId"+where), query.Options{})
+				return err
+			},
+			"groups": func(ctx context.Context, where string) error {
+				_, err := s.Run(ctx, compile(t, "SELECT COUNT() AS n"+where), query.Options{})
+				return err
+			},
+			"order": func(ctx context.Context, where string) error {
+				_, err := s.Run(ctx, compile(t, "SELECT deviceId"+where+" ORDER BY tags.n"), query.Options{})
+				return err
+			},
+			"count": func(ctx context.Context, where string) error {
+				_, err := s.Count(ctx, compile(t, "SELECT *"+where))
+				return err
+			},
+			"each": func(ctx context.Context, where string) error {
+				for _, err := range s.Each(ctx, compile(t, "SELECT *"+where), tvilling.Identity{}) {
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		}
+		release := make(chan struct{})
+		f.store.wait = func(context.Context) { <-release }
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := s.Run(t.Context(), compile(t, "SELECT deviceId FROM devices WHERE etag != 'x'"), query.Options{}); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		for name, way := range ways {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if err := way(ctx, slow); tvilling.CodeOf(err) != tvilling.Throttled {
+				t.Errorf("%s beside a scan got %v, want Throttled", name, err)
+			}
+			cancel()
+			if err := way(t.Context(), fast); err != nil {
+				t.Errorf("%s of few values got %v", name, err)
+			}
+		}
+		close(release)
+		wg.Wait()
+		for name, way := range ways {
+			for range 3 {
+				if err := way(t.Context(), slow); err != nil {
+					t.Errorf("%s got %v", name, err)
+				}
+			}
+		}
+		if got := s.Stats(); got.Scans != 0 || got.Waiting != 0 {
+			t.Errorf("got %+v, want nobody", got)
 		}
 	})
 }

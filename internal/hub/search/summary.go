@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 
+	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/query"
 )
 
@@ -22,12 +23,40 @@ func (r *run) summary(ctx context.Context, at query.Position, o query.Options) (
 	return nil, nil
 }
 
+// damagedMost is up to how many damaged twins are looked at one by one.
+const damagedMost = 1000
+
+// damaged looks at the twins that the index knows to be damaged, after it has
+// answered for all others: what the query asks of them may still be readable.
+func (r *run) damaged(ctx context.Context, add func(query.Row) error, skip func(error) error) error {
+	f, err := r.opt.Index.FindDoubtful(ctx, r.query, tvilling.Identity{}, damagedMost)
+	r.work.Indexed += f.Examined
+	if err != nil {
+		return err
+	}
+	l := r.looker(ctx, r.query)
+	err = l.gather(l.read(each(f.IDs)), add, skip)
+	r.examined.Add(l.examined)
+	return err
+}
+
 func (r *run) indexGroups(ctx context.Context, o query.Options) (*query.Page, error) {
 	g := r.query.NewGroups()
 	n, err := r.opt.Index.Group(ctx, r.query, g)
 	r.work.Indexed += n.Examined
-	if err != nil || n.Doubtful > 0 {
+	if err != nil || n.Doubtful > 0 || n.Damaged > damagedMost {
 		return nil, err
+	}
+	if n.Damaged > 0 {
+		err := r.damaged(ctx, func(row query.Row) error {
+			if err := r.query.Load(row); err != nil {
+				return err
+			}
+			return g.Add(row)
+		}, told(o))
+		if err != nil {
+			return nil, err
+		}
 	}
 	p, err := g.Page(o.Size, o.Continuation)
 	if err != nil {
@@ -50,7 +79,7 @@ func (r *run) indexTop(ctx context.Context, at query.Position, o query.Options) 
 	}
 	f, err := r.opt.Index.Top(ctx, r.query, at, limit)
 	r.work.Indexed += f.Examined
-	if err != nil || f.Doubtful > 0 {
+	if err != nil || f.Doubtful > 0 || f.Damaged > damagedMost {
 		return nil, false, err
 	}
 	s, err := r.query.NewSorted(o.Size, o.Continuation)
@@ -67,6 +96,9 @@ func (r *run) indexTop(ctx context.Context, at query.Position, o query.Options) 
 		return s.Add(row)
 	}, told(o))
 	r.examined.Add(l.examined)
+	if err == nil && f.Damaged > 0 {
+		err = r.damaged(ctx, s.Add, told(o))
+	}
 	if err != nil {
 		return nil, false, err
 	}
