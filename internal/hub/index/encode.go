@@ -141,15 +141,23 @@ func (x *Index) twinHead(t *table, twin *state.Twin) {
 // stamp notes the version of a section and when it was last written. Bytes
 // that are no section have neither.
 func (x *Index) stamp(t *table, version, written *column, before, after doc.Section) {
-	if len(before) > 0 && len(after) > 0 && &before[0] == &after[0] {
+	if same(before, after) {
 		return
 	}
 	x.set(version, x.number(t, version, float64(after.Version())))
 	x.set(written, ticksOf(after.Updated()))
 }
 
+// same reports whether two sections are the same bytes, not only equal ones.
+func same(a, b doc.Section) bool {
+	return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0]
+}
+
 // section notes the members below p in which two sections differ.
 func (x *Index) section(t *table, p *path, before, after doc.Section) {
+	if same(before, after) {
+		return
+	}
 	doc.Differences(before, after, func(keys [][]byte, _, now doc.Value) {
 		at := p
 		for _, key := range keys {

@@ -10,7 +10,7 @@ import "bytes"
 // than before may be told of as gone and later as come, equal or not.
 //
 // path is the way to the member, one key an element; it is valid only until
-// visit returns. Bytes that are no section count as empty. It allocates nothing.
+// visit returns. Bytes that are no section count as empty.
 func Differences(before, after Section, visit func(path [][]byte, old, now Value)) {
 	if len(before) == len(after) && (len(before) == 0 || &before[0] == &after[0]) {
 		return
