@@ -68,7 +68,7 @@ func (s *Service) Explain(ctx context.Context, q *query.Query, o query.Options, 
 		return nil, err
 	}
 	defer r.done()
-	e := &Explanation{Plan: r.plan, Collection: q.Collection().String(), Strange: q.Strange(s.opt.Owned), PlanMilliseconds: milliseconds(r.began) - r.work.Waited.Seconds()*1000}
+	e := &Explanation{Plan: r.plan, Collection: q.Collection().String(), Strange: q.Strange(s.opt.Owned), PlanMilliseconds: round(milliseconds(r.began) - r.work.Waited.Seconds()*1000)}
 	if err := r.why(ctx, e); err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (r *run) why(ctx context.Context, e *Explanation) error {
 	return nil
 }
 
-func milliseconds(since time.Time) float64 { return round(time.Since(since).Seconds() * 1000) }
+func milliseconds(since time.Time) float64 { return time.Since(since).Seconds() * 1000 }
 
 // round rounds to thousandths.
 func round(x float64) float64 { return math.Round(x*1000) / 1000 }

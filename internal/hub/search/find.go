@@ -131,12 +131,17 @@ func (s *Service) Count(ctx context.Context, q *query.Query) (int64, error) {
 			}
 		}
 		if r.count.Doubtful == 0 && r.count.Damaged <= damagedMost {
-			n := r.count.Sure
+			n, ok := r.count.Sure, true
 			if r.count.Damaged > 0 {
-				err = r.damaged(ctx, func(query.Row) error { n++; return nil }, func(error) error { return nil })
+				ok, err = r.damaged(ctx, func(query.Row) error { n++; return nil }, func(error) error { return nil })
 			}
-			r.work.Found = n
-			return n, err
+			if err != nil {
+				return 0, err
+			}
+			if ok {
+				r.work.Found = n
+				return n, nil
+			}
 		}
 		r.plan = r.documents()
 		r.work.Plan = r.plan

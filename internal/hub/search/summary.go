@@ -27,17 +27,19 @@ func (r *run) summary(ctx context.Context, at query.Position, o query.Options) (
 const damagedMost = 1000
 
 // damaged looks at the twins that the index knows to be damaged, after it has
-// answered for all others: what the query asks of them may still be readable.
-func (r *run) damaged(ctx context.Context, add func(query.Row) error, skip func(error) error) error {
+// answered for all others: what the query asks of them may still be readable. It
+// is not ok when the index has come to know less of others meanwhile, or has more
+// damaged ones: what it answered is then of no use.
+func (r *run) damaged(ctx context.Context, add func(query.Row) error, skip func(error) error) (ok bool, err error) {
 	f, err := r.opt.Index.FindDoubtful(ctx, r.query, tvilling.Identity{}, damagedMost)
 	r.work.Indexed += f.Examined
-	if err != nil {
-		return err
+	if err != nil || f.Doubtful > 0 || f.More {
+		return false, err
 	}
 	l := r.looker(ctx, r.query)
 	err = l.gather(l.read(each(f.IDs)), add, skip)
 	r.examined.Add(l.examined)
-	return err
+	return err == nil, err
 }
 
 func (r *run) indexGroups(ctx context.Context, o query.Options) (*query.Page, error) {
@@ -48,13 +50,13 @@ func (r *run) indexGroups(ctx context.Context, o query.Options) (*query.Page, er
 		return nil, err
 	}
 	if n.Damaged > 0 {
-		err := r.damaged(ctx, func(row query.Row) error {
+		ok, err := r.damaged(ctx, func(row query.Row) error {
 			if err := r.query.Load(row); err != nil {
 				return err
 			}
 			return g.Add(row)
 		}, told(o))
-		if err != nil {
+		if !ok {
 			return nil, err
 		}
 	}
@@ -96,10 +98,11 @@ func (r *run) indexTop(ctx context.Context, at query.Position, o query.Options) 
 		return s.Add(row)
 	}, told(o))
 	r.examined.Add(l.examined)
-	if err == nil && f.Damaged > 0 {
-		err = r.damaged(ctx, s.Add, told(o))
+	ok := err == nil
+	if ok && f.Damaged > 0 {
+		ok, err = r.damaged(ctx, s.Add, told(o))
 	}
-	if err != nil {
+	if !ok {
 		return nil, false, err
 	}
 	p = s.Page()
