@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -29,16 +30,15 @@ type State struct {
 func (s *Service) At(ctx context.Context, id tvilling.Identity, point Point) (*State, error) {
 	// What is there now is looked at first: it is how things were at every
 	// moment after which the journal has no change.
-	now := State{}
-	var err error
-	if now.Identity, err = s.store.Identity(ctx, id); err != nil {
-		return nil, err
-	}
-	if now.Twin, err = s.store.Twin(ctx, id); err != nil {
+	now, lost, err := s.present(ctx, id)
+	if err != nil {
 		return nil, err
 	}
 	st := State{Connected: s.live(id)}
 	if point.Now {
+		if err := cmp.Or(lost.identity, lost.twin); err != nil {
+			return nil, err
+		}
 		if now.Identity == nil || now.Twin == nil {
 			return nil, unregistered(id)
 		}
@@ -51,7 +51,7 @@ func (s *Service) At(ctx context.Context, id tvilling.Identity, point Point) (*S
 		return nil, err
 	}
 	if len(groups) == 0 && now.Identity == nil {
-		return nil, unregistered(id)
+		return nil, cmp.Or(lost.identity, unregistered(id))
 	}
 	st.Connected = b.connected(st.Connected)
 	var at step
@@ -60,9 +60,9 @@ func (s *Service) At(ctx context.Context, id tvilling.Identity, point Point) (*S
 		list := steps(groups)
 		at = list[slices.IndexFunc(list, func(s step) bool { return s.change == b.target })]
 	} else if err := s.checkReach(ctx, id, point, now.Twin); err != nil {
-		return nil, err
+		return nil, cmp.Or(lost.twin, err)
 	}
-	twinNow, identityNow := b.unchanged(groups, now.Twin), !b.laterIdentity
+	twinNow, identityNow := lost.twin == nil && b.unchanged(groups, now.Twin), lost.identity == nil && !b.laterIdentity
 	if !at.twinKnown && twinNow {
 		at.twin, at.twinKnown = now.Twin, true
 	}
@@ -72,6 +72,10 @@ func (s *Service) At(ctx context.Context, id tvilling.Identity, point Point) (*S
 	switch {
 	case b.target == nil && !at.twinKnown && b.firstIsCreate:
 		return nil, about(tvilling.Errorf(tvilling.NotFound, "%s was not registered at %s.", id, point), id)
+	case !at.twinKnown && lost.twin != nil:
+		return nil, lost.twin
+	case !at.identityKnown && lost.identity != nil:
+		return nil, lost.identity
 	case !at.twinKnown || !at.identityKnown:
 		return nil, s.untold(ctx, id, point, b.target != nil && b.touchedUpTo)
 	case at.twin == nil || at.identity == nil:
@@ -79,6 +83,26 @@ func (s *Service) At(ctx context.Context, id tvilling.Identity, point Point) (*S
 	}
 	st.Twin, st.Identity = at.twin, at.identity
 	return &st, nil
+}
+
+// losses are why records of the present cannot be read, of code Corrupt; nil for
+// what can. What the journal has of the past may be known all the same.
+type losses struct{ identity, twin error }
+
+// present reads what there is of id now.
+func (s *Service) present(ctx context.Context, id tvilling.Identity) (now State, lost losses, err error) {
+	now.Identity, err = s.store.Identity(ctx, id)
+	if tvilling.CodeOf(err) == tvilling.Corrupt {
+		lost.identity, err = err, nil
+	}
+	if err != nil {
+		return State{}, losses{}, err
+	}
+	now.Twin, err = s.store.Twin(ctx, id)
+	if tvilling.CodeOf(err) == tvilling.Corrupt {
+		lost.twin, err = err, nil
+	}
+	return now, lost, err
 }
 
 // untold is the error for a state that cannot be worked out.
