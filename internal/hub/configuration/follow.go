@@ -9,6 +9,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/commit"
+	"github.com/tvilling/tvilling/internal/hub/query"
 	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/hub/twin"
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
@@ -71,6 +72,9 @@ type follower struct {
 	// consequences are durable and noted as such, at a time.
 	read, saved uint64
 	at          time.Time
+	// connections says that what the end of the hub before has done to
+	// connections is seen to.
+	connections bool
 }
 
 // idle waits for a change. The cursor is saved first, if that is due.
@@ -93,6 +97,14 @@ func (f *follower) catchUp(ctx context.Context) error {
 	// What is in the journal before it is seen that there are no configurations
 	// is no concern of one that comes later: that looks at all twins anyway.
 	head := f.opt.Journal.Head()
+	if !f.connections {
+		// Who was connected when the hub before ended is not any more, and if it
+		// was killed no change tells of it.
+		if err := f.passes(ctx, (*compiled).asksConnection); err != nil {
+			return err
+		}
+		f.connections = true
+	}
 	if t := f.table.Load(); t.idle(Devices, Modules) {
 		f.read = head
 		f.counts.followed.Store(f.read)
@@ -158,7 +170,22 @@ func (f *follower) fault() error {
 // everything has all twins of all configurations looked at, because changes up
 // to a sequence cannot be read, and goes on after it.
 func (f *follower) everything(ctx context.Context, until uint64) error {
-	for id := range f.table.Load().stages() {
+	if err := f.passes(ctx, func(*compiled) bool { return true }); err != nil {
+		return err
+	}
+	f.read = until
+	f.counts.followed.Store(f.read)
+	return f.save(ctx)
+}
+
+// passes begins a pass of each configuration that which chooses; it is asked
+// with nil of one that is deleted and still leaves traces.
+func (f *follower) passes(ctx context.Context, which func(*compiled) bool) error {
+	t := f.table.Load()
+	for id := range t.stages() {
+		if !which(t.byID[id]) {
+			continue
+		}
 		err := f.edit(ctx, id, "", "", func(now time.Time, at *stage) error {
 			at.begin(now)
 			return nil
@@ -167,9 +194,14 @@ func (f *follower) everything(ctx context.Context, until uint64) error {
 			return err
 		}
 	}
-	f.read = until
-	f.counts.followed.Store(f.read)
-	return f.save(ctx)
+	return nil
+}
+
+// asksConnection reports whether the condition asks who is connected.
+func (c *compiled) asksConnection() bool {
+	return c != nil && c.target != nil && slices.ContainsFunc(c.target.Members(), func(m *query.Member) bool {
+		return m.Segments[0] == "connectionState" || m.Segments[0] == "lastActivityTime"
+	})
 }
 
 // save makes the cursor durable, once all that it stands for is.

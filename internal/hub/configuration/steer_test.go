@@ -143,7 +143,7 @@ func TestLongConditions(t *testing.T) {
 		h := start(t, hubtest.New(t))
 		h.Register(t, tvilling.Device("d"))
 		long := func(n int) string {
-			s := "tags.x = '" + strings.Repeat("x", n-len("tags.x = '") - 1) + "'"
+			s := "tags.x = '" + strings.Repeat("x", n-len("tags.x = '")-1) + "'"
 			return s
 		}
 		id := strings.Repeat("i", configuration.MaxID)
@@ -171,5 +171,21 @@ func TestLongConditions(t *testing.T) {
 		if _, err := h.service.Put(t.Context(), c, tvilling.Match{}, "test"); tvilling.CodeOf(err) != tvilling.InvalidArgument {
 			t.Errorf("a health condition that cannot be asked: %v", err)
 		}
+	})
+}
+
+// TestConnectionsAfterStart: who was connected when the hub was killed is not
+// any more, and no change tells of it.
+func TestConnectionsAfterStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		core := hubtest.New(t)
+		h := start(t, core)
+		h.Register(t, tvilling.Device("d"))
+		h.put(devices("fw", `{"properties.desired.fw":5}`, "connectionState = 'Connected'"), "")
+		h.Connect(t, tvilling.Device("d"), true)
+		h.expect(10*time.Second, map[string]string{"d": `{"fw":5}` + applied})
+		h.stop()
+		h = start(t, hubtest.Over(t, core.Store))
+		h.expect(10*time.Second, map[string]string{"d": `{}`})
 	})
 }
