@@ -28,12 +28,15 @@ func newQueryCommand() *cobra.Command {
 		Short: "Find and count twins with the IoT Hub query language, once or live",
 		Long: `Find twins with the IoT Hub query language:
 
-  SELECT * | field [AS name], ... FROM devices | devices.modules
-    [WHERE condition] [GROUP BY field, ...] [ORDER BY field]
+  SELECT [TOP n] * | field [AS name], COUNT() | AVG(field) ...
+    FROM devices | devices.modules | devices JOIN devices.modules
+    [WHERE condition] [GROUP BY field, ...] [ORDER BY field [DESC], ...]
 
-A condition compares fields (=, !=, <, <=, >, >=), asks IS_DEFINED(field), and
-joins with AND, OR, NOT and parentheses. Names with special characters stand in
-double brackets. The answer has what was acknowledged before: it never lags.
+A condition compares fields (=, !=, <, <=, >, >=, IN ['a', 'b'], LIKE 'a%'), asks
+IS_DEFINED(field), and joins with AND, OR, NOT and parentheses. Texts stand in
+single quotes, names with special characters in double brackets: tags.[[my-name]].
+All of the language is in docs/query.md. The answer has what was acknowledged
+before: it never lags.
 
 Whole twins are printed as JSON, one a line; of anything else there is a table,
 with --json JSON lines, too.
@@ -45,7 +48,7 @@ and tells the cursor with which --cursor goes on where it ended.
 
 --explain tells how the hub answers a query, not what it finds.`,
 		Example: `  tvilling query "SELECT deviceId FROM devices WHERE tags.site = 'lab'"
-  tvilling query "SELECT tags.site, COUNT() AS devices FROM devices GROUP BY tags.site"
+  tvilling query "SELECT tags.site, COUNT() AS devices FROM devices GROUP BY tags.site ORDER BY devices DESC"
   tvilling query "SELECT * FROM devices.modules WHERE moduleId = 'azureiotsecurity' AND connectionState = 'Connected'"
   tvilling query "SELECT deviceId, security.score FROM devices.modules WHERE security.state = 'unhealthy'" --follow`,
 		Args: cobra.ExactArgs(1),
@@ -90,6 +93,7 @@ func firstWord(text string) string {
 
 // runQuery prints the rows of a query, page by page.
 func runQuery(cmd *cobra.Command, c *client.Client, asJSON bool, limit int, text string) error {
+	explains := strings.EqualFold(firstWord(text), "EXPLAIN")
 	table := rowTable{w: cmd.OutOrStdout()}
 	continuation, n := "", 0
 	for {
@@ -102,13 +106,22 @@ func runQuery(cmd *cobra.Command, c *client.Client, asJSON bool, limit int, text
 			items = items[:min(len(items), limit-n)]
 		}
 		n += len(items)
-		if err := printRows(cmd.OutOrStdout(), &table, asJSON || page.Type == "Twin", items); err != nil {
+		switch {
+		case explains && !asJSON:
+			err = printExplanation(cmd.OutOrStdout(), items)
+		default:
+			err = printRows(cmd.OutOrStdout(), &table, asJSON || page.Type == "Twin", items)
+		}
+		if err != nil {
 			return err
 		}
 		if page.Damaged > 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %d twins left out: their stored bytes are damaged; the hub's log names them\n", page.Damaged)
 		}
 		if continuation = page.Continuation; continuation == "" {
+			if n == 0 && !asJSON {
+				return noteNothing(cmd, c, "Nothing is found.", text)
+			}
 			return nil
 		}
 		if limit > 0 && n == limit {

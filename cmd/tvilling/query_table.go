@@ -15,11 +15,13 @@ import (
 
 // rowTable prints rows that a query has put together. Its columns are the
 // members of the first page's rows; what later rows have besides follows their
-// cells under its name.
+// cells under its name. Where those rows are of nothing but objects, as the whole
+// twins of a join are, all rows are printed as JSON: a cell has no room for them.
 type rowTable struct {
 	w       io.Writer
 	columns []string
 	print   *printer
+	whole   bool
 }
 
 // add prints the rows of a page.
@@ -32,8 +34,12 @@ func (t *rowTable) add(rows []json.RawMessage) error {
 		}
 	}
 	if t.print == nil {
+		t.whole = t.whole || objectsOnly(list)
 		for _, row := range list {
 			t.columns = mergeColumns(t.columns, row)
+		}
+		if t.whole {
+			return printRows(t.w, t, true, rows)
 		}
 		if len(t.columns) == 0 {
 			return nil
@@ -46,6 +52,19 @@ func (t *rowTable) add(rows []json.RawMessage) error {
 		}
 	}
 	return t.flush()
+}
+
+// objectsOnly reports whether rows have members, and these are all objects.
+func objectsOnly(rows [][]member) bool {
+	n := 0
+	for _, row := range rows {
+		for _, m := range row {
+			if n++; len(m.value) == 0 || m.value[0] != '{' {
+				return false
+			}
+		}
+	}
+	return n > 0
 }
 
 func (t *rowTable) flush() error {

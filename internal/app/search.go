@@ -10,6 +10,7 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/index"
 	"github.com/tvilling/tvilling/internal/hub/search"
 	"github.com/tvilling/tvilling/internal/hub/state"
+	"github.com/tvilling/tvilling/internal/security/posture"
 )
 
 // newIndex makes the memory index, which is told of all that is committed.
@@ -24,6 +25,7 @@ func (a *App) openSearch() {
 	a.sessions.Moved = a.index.Moved
 	a.search = search.New(search.Options{
 		Store: a.store, Sessions: a.sessions, Index: a.index, Document: hubapi.Document, Observe: a.metrics.query,
+		Owned: []string{posture.Member},
 	})
 }
 

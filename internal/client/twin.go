@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/tvilling/tvilling"
@@ -131,6 +132,19 @@ func (c *Client) QueryPage(ctx context.Context, text string, size int, continuat
 		}
 	}
 	return p, nil
+}
+
+// StrangePaths returns the paths of a query that begin like nothing in a twin, so
+// that they are undefined for all of them. The query is not run.
+func (c *Client) StrangePaths(ctx context.Context, text string) ([]string, error) {
+	var e struct {
+		Strange []string `json:"strangePaths"`
+	}
+	_, err := c.do(ctx, request{
+		op: "explain query", subject: c.host, method: http.MethodPost, path: "/tvilling/query/explain",
+		query: url.Values{"run": {"false"}}, body: map[string]string{"query": text},
+	}, &e)
+	return e.Strange, err
 }
 
 // Query yields the rows of a result, page after page as far as they are wanted.

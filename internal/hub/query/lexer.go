@@ -73,7 +73,6 @@ var strangers = []struct{ written, instead string }{
 	{"&&", "write AND"},
 	{"||", "write OR"},
 	{"!", "write NOT, or != to compare"},
-	{";", "a query is one statement and ends without a semicolon"},
 }
 
 // lexer cuts a query into tokens. Its text is valid UTF-8.
@@ -101,6 +100,8 @@ func (l *lexer) next() (token, error) {
 		return l.numeral()
 	case wordRune(first):
 		return l.word(), nil
+	case first == ';': // not shown: clients show an error up to the next one (wire §4.4)
+		return token{}, invalid(l.text, l.at, "a query is one statement and ends without a semicolon.")
 	}
 	for _, s := range strangers {
 		if strings.HasPrefix(rest, s.written) && !strings.HasPrefix(rest, "!=") {

@@ -2,6 +2,8 @@ package query
 
 import (
 	"crypto/sha256"
+	"slices"
+	"strings"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/state"
@@ -149,6 +151,25 @@ func (q *Query) Where() Condition { return q.where }
 
 // Members returns the paths that the query reads, by their numbers.
 func (q *Query) Members() []*Member { return q.members }
+
+// Strange returns the paths, as they are written, that begin with no name that
+// the document of a twin has, nor with one of owned, the members that parts of
+// the hub add to it. A query may name such paths, and they are undefined for
+// every twin; most are texts without quotes, or properties without their section.
+func (q *Query) Strange(owned []string) []string {
+	if q.collection == Jobs {
+		return nil
+	}
+	var strange []string
+	for _, m := range q.members {
+		first := m.Segments[0]
+		known := rootMembers[upperASCII(first)] != "" || slices.ContainsFunc(owned, func(o string) bool { return strings.EqualFold(o, first) })
+		if path := strings.Join(m.Segments, "."); !known && !slices.Contains(strange, path) {
+			strange = append(strange, path)
+		}
+	}
+	return strange
+}
 
 // Project appends what the query shows of row, one JSON object, to dst.
 // Columns that the row lacks are left out. It is not for groups.
