@@ -22,8 +22,15 @@ const (
 
 // figures keeps the figures of configurations that take long to work out.
 type figures struct {
-	mu   sync.Mutex
-	kept map[string]*kept
+	// life ends when the service does, end ends it, and work is what is being
+	// worked out.
+	life context.Context //nolint:containedctx // the life of the service, not of a call
+	end  context.CancelFunc
+	work sync.WaitGroup
+
+	mu    sync.Mutex
+	kept  map[string]*kept
+	ended bool
 }
 
 // kept are figures, or the work on them, which ends when ready is closed.
@@ -34,7 +41,30 @@ type kept struct {
 	took    time.Duration
 }
 
-func newFigures() *figures { return &figures{kept: make(map[string]*kept)} }
+// newFigures returns figures that are worked out until they are closed, with
+// the values of ctx.
+func newFigures(ctx context.Context) *figures {
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	return &figures{life: life, end: end, kept: make(map[string]*kept)}
+}
+
+// close gives up what is being worked out, waits for it, and lets nothing begin.
+func (f *figures) close() {
+	f.mu.Lock()
+	f.ended = true
+	f.mu.Unlock()
+	f.end()
+	f.work.Wait()
+}
+
+// drop takes away figures, unless others have taken their place.
+func (f *figures) drop(id string, k *kept) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.kept[id] == k {
+		delete(f.kept, id)
+	}
+}
 
 // forget drops the figures of a configuration.
 func (f *figures) forget(id string) {
@@ -54,42 +84,55 @@ func (k *kept) usable(now time.Time) bool {
 }
 
 // Metrics returns the figures of a configuration. They are worked out when
-// somebody asks; if that takes long, they are up to a minute old.
+// somebody asks; if that takes long, they are up to a minute old. Whoever has
+// no time to wait for them finds them ready a little later.
 func (s *Service) Metrics(ctx context.Context, id string) (Metrics, error) {
 	c := s.table.Load().byID[id]
-	if c == nil {
+	switch {
+	case c == nil:
 		return Metrics{}, notFound("read configuration", id)
+	case ctx.Err() != nil:
+		return Metrics{}, context.Cause(ctx)
 	}
+	k, err := s.count(c)
+	if err != nil {
+		return Metrics{}, err
+	}
+	select {
+	case <-k.ready:
+		return k.metrics, k.err
+	case <-ctx.Done():
+		return Metrics{}, context.Cause(ctx)
+	}
+}
+
+// count returns the figures that there are of a configuration, or begins to
+// work them out.
+func (s *Service) count(c *compiled) (*kept, error) {
 	f := s.figures
 	f.mu.Lock()
-	k := f.kept[id]
-	if k != nil && k.usable(time.Now()) {
-		f.mu.Unlock()
-		select {
-		case <-k.ready:
-			return k.metrics, k.err
-		case <-ctx.Done():
-			return Metrics{}, context.Cause(ctx)
-		}
+	defer f.mu.Unlock()
+	if k := f.kept[c.ID]; k != nil && k.usable(time.Now()) {
+		return k, nil
 	}
-	k = &kept{ready: make(chan struct{})}
-	f.kept[id] = k
-	f.mu.Unlock()
-	start := time.Now()
-	// Others may wait for the figures, too: they do not end with this caller.
-	working, cancel := context.WithTimeout(context.WithoutCancel(ctx), figuresMost)
-	k.metrics, k.err = s.figure(working, c)
-	cancel()
-	k.took = time.Since(start)
-	if k.err != nil {
-		f.mu.Lock()
-		if f.kept[id] == k {
-			delete(f.kept, id) // whoever waits with us is told; the next one tries again
-		}
-		f.mu.Unlock()
+	if f.ended {
+		return nil, tvilling.Errorf(tvilling.Unavailable, "The hub is stopping.")
 	}
-	close(k.ready)
-	return k.metrics, k.err
+	k := &kept{ready: make(chan struct{})}
+	f.kept[c.ID] = k
+	f.work.Go(func() {
+		defer close(k.ready)
+		start := time.Now()
+		// Several may wait for the figures: they do not end with one of them.
+		ctx, cancel := context.WithTimeout(f.life, figuresMost)
+		defer cancel()
+		k.metrics, k.err = s.figure(ctx, c)
+		k.took = time.Since(start)
+		if k.err != nil {
+			f.drop(c.ID, k) // whoever waits is told; the next one tries again
+		}
+	})
+	return k, nil
 }
 
 // figure works out the figures of a configuration.
@@ -101,7 +144,7 @@ func (s *Service) figure(ctx context.Context, c *compiled) (Metrics, error) {
 			return Metrics{}, err
 		}
 	}
-	if m.Applied, err = s.count(ctx, c.kind, mark(c.ID, statusApplied)); err != nil {
+	if m.Applied, err = s.number(ctx, c.kind, mark(c.ID, statusApplied)); err != nil {
 		return Metrics{}, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Metrics)) {
@@ -123,6 +166,9 @@ func (s *Service) rows(ctx context.Context, text string) (n int64, err error) {
 	q, err := query.Compile(text)
 	if err != nil {
 		return 0, err
+	}
+	if !q.Grouped() && q.Top() == 0 && !q.Explain() && q.Collection() != query.Jobs {
+		return s.opt.Search.Count(ctx, q) // no row has to be made for that
 	}
 	o := query.Options{Damaged: func(error) {}} // the store counts and tells of twins that cannot be read
 	for {

@@ -80,7 +80,7 @@ type Service struct {
 
 // New returns a service with the configurations that are stored.
 func New(ctx context.Context, o Options) (*Service, error) {
-	s := &Service{opt: o, damper: newDamper(), figures: newFigures(), wake: make(chan struct{}, 1), lives: make(map[string]*live)}
+	s := &Service{opt: o, damper: newDamper(), figures: newFigures(ctx), wake: make(chan struct{}, 1), lives: make(map[string]*live)}
 	var list index
 	if err := s.load(ctx, indexSetting, &list); err != nil {
 		return nil, err
@@ -125,8 +125,9 @@ func (s *Service) load(ctx context.Context, name string, v any) error {
 	return decode(name, value, v)
 }
 
-// Run applies configurations until ctx ends.
+// Run applies configurations until ctx ends, which is the end of the service.
 func (s *Service) Run(ctx context.Context) {
+	defer s.figures.close()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.follow(ctx) })
 	wg.Go(func() { s.steward(ctx) })

@@ -22,14 +22,22 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 )
 
-// scan runs queries by looking at every twin. It fails as often as it is told to.
+// scan runs queries by looking at every twin. It fails as often as it is told
+// to, and takes as long to begin.
 type scan struct {
 	twins *twin.Service
 	fails atomic.Int64
+	takes atomic.Int64 // a [time.Duration]
 }
 
 func (s *scan) rows(ctx context.Context, q *query.Query, after tvilling.Identity) iter.Seq2[query.Row, error] {
 	return func(yield func(query.Row, error) bool) {
+		select {
+		case <-time.After(time.Duration(s.takes.Load())):
+		case <-ctx.Done():
+			yield(nil, context.Cause(ctx))
+			return
+		}
 		for v, err := range s.twins.All(ctx, q.Kind(), after) {
 			if err == nil && s.fails.Load() > 0 && s.fails.Add(-1) >= 0 {
 				err = tvilling.Errorf(tvilling.Unavailable, "The disk is slow.")

@@ -1,7 +1,9 @@
 package configuration_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -187,5 +189,42 @@ func TestConnectionsAfterStart(t *testing.T) {
 		h.stop()
 		h = start(t, hubtest.Over(t, core.Store))
 		h.expect(10*time.Second, map[string]string{"d": `{}`})
+	})
+}
+
+// TestSlowFigures: who asks for figures waits no longer than it has time for,
+// and finds them ready later; nothing is counted beyond the life of the service.
+func TestSlowFigures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, hubtest.New(t))
+		h.Register(t, tvilling.Device("d"))
+		c := devices("fw", `{"properties.desired.fw":5}`, "*")
+		c.Metrics = map[string]string{"some": "SELECT deviceId FROM devices WHERE tags.a = 1", "top": "SELECT TOP 1 deviceId FROM devices"}
+		h.put(c, "")
+		h.expect(time.Second, nil)
+		h.search.takes.Store(int64(2 * time.Second))
+		for range 3 {
+			begin := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, err := h.service.Metrics(ctx, "fw")
+			cancel()
+			if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
+				t.Errorf("%v after %v, want the asker's time to be over after 1s", err, time.Since(begin))
+			}
+		}
+		h.expect(10*time.Second, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if m, err := h.service.Metrics(ctx, "fw"); err != nil || m.Targeted != 1 || m.Applied != 1 || m.Custom["some"] != 0 || m.Custom["top"] != 1 {
+			t.Errorf("later: %+v, %v", m, err)
+		}
+		h.expect(2*time.Minute, nil)
+		begin := time.Now()
+		go func() { _, _ = h.service.Metrics(t.Context(), "fw") }()
+		h.expect(time.Second, nil)
+		h.stop()
+		if time.Since(begin) > 2*time.Second {
+			t.Errorf("the service took %v to end", time.Since(begin))
+		}
 	})
 }

@@ -112,11 +112,11 @@ func (s *Service) healthy(ctx context.Context, c *compiled, now time.Time, must 
 		return true, nil
 	}
 	applied := mark(c.ID, statusApplied)
-	watched, err := s.count(ctx, c.kind, applied)
+	watched, err := s.number(ctx, c.kind, applied)
 	if err != nil {
 		return false, err
 	}
-	unhealthy, err := s.count(ctx, c.kind, applied, r.Unhealthy)
+	unhealthy, err := s.number(ctx, c.kind, applied, r.Unhealthy)
 	if err != nil {
 		return false, err
 	}
@@ -161,8 +161,8 @@ func (s *Service) loops(ctx context.Context, id string) {
 	}
 }
 
-// count counts the twins of which conditions are all true.
-func (s *Service) count(ctx context.Context, k Kind, conditions ...string) (int64, error) {
+// number counts the twins of which conditions are all true.
+func (s *Service) number(ctx context.Context, k Kind, conditions ...string) (int64, error) {
 	q, err := find(k, conditions...)
 	if err != nil {
 		return 0, err
