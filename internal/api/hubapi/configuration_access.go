@@ -1,6 +1,8 @@
 package hubapi
 
 import (
+	"fmt"
+
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/auth"
@@ -74,6 +76,9 @@ func (h *Handler) writesConfiguration(c *rest.Call, conf *configuration.Configur
 // writesUpdate is [Handler.writesConfiguration] for a PUT: of what is there
 // already, if it is to be changed, and of what it is to become.
 func (h *Handler) writesUpdate(c *rest.Call, next *configuration.Configuration, match tvilling.Match) error {
+	if err := h.measures(c, next); err != nil {
+		return err
+	}
 	if !match.Given {
 		return h.writesConfiguration(c, next)
 	}
@@ -89,4 +94,23 @@ func (h *Handler) writesUpdate(c *rest.Call, next *configuration.Configuration, 
 		then.Content = present.Content // an update keeps it
 	}
 	return h.writesConfiguration(c, &then)
+}
+
+// measures passes a caller that may have the metrics of a configuration
+// counted: one that may reach security module twins alone learns nothing of others.
+func (h *Handler) measures(c *rest.Call, conf *configuration.Configuration) error {
+	if c.Who.May(auth.RegistryWrite) || c.Who.May(auth.ServiceConnect) {
+		return nil
+	}
+	for name, text := range conf.Metrics {
+		q, err := query.Compile(text)
+		if err != nil {
+			continue // it is refused when it is looked at closely
+		}
+		if module, one := q.EqualityOn("moduleId"); q.Collection() != query.Modules || !one || !h.security(module) {
+			return c.Forbid(fmt.Sprintf("the metric %.64q may count twins other than those of security modules, for which a policy needs RegistryWrite or ServiceConnect"+
+				"; ask FROM devices.modules WHERE moduleId = '%s'", name, h.SecurityModule))
+		}
+	}
+	return nil
 }

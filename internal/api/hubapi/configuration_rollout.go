@@ -119,15 +119,17 @@ func (h *Handler) planConfiguration(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
+	present, err := h.Configurations.Get(c.Context(), conf.ID)
+	if err != nil && tvilling.CodeOf(err) != tvilling.ConfigurationNotFound {
+		return err
+	}
 	if conf.Content == nil {
 		// Of one that is there, what it sets may be left out.
-		present, err := h.Configurations.Get(c.Context(), conf.ID)
-		if err != nil && tvilling.CodeOf(err) != tvilling.ConfigurationNotFound {
-			return err
-		}
 		conf.Content = present.Content
 	}
-	if !c.Who.May(auth.ServiceConnect) && h.reachOf(&conf).ordinary {
+	// The twins that it has now are in the answer, too.
+	ordinary := h.reachOf(&conf).ordinary || err == nil && h.reachOf(&present).ordinary
+	if !c.Who.May(auth.ServiceConnect) && ordinary {
 		return c.Forbid("the answer shows twins, for which a policy needs ServiceConnect")
 	}
 	d, err := h.Configurations.Plan(c.Context(), conf, after, limit)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -169,6 +170,34 @@ func TestConfigurationsRead(t *testing.T) {
 		h.must(t, want, "security", http.MethodGet, "/tvilling/configurations/"+name+"/progress", "")
 		h.must(t, want, "security", http.MethodPost, "/tvilling/configurations/plan", `{"id":"x",`+reaches[name][1:])
 		h.must(t, http.StatusOK, "service", http.MethodPost, "/tvilling/configurations/plan", `{"id":"x",`+reaches[name][1:])
+	}
+}
+
+// TestConfigurationLeaks: what reaches security module twins alone does not
+// tell of others, neither by its metrics nor by the name of what is there.
+func TestConfigurationLeaks(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.must(t, http.StatusOK, "iothubowner", http.MethodPut, "/configurations/app"+version, reaches["app"])
+	h.must(t, http.StatusUnauthorized, "security", http.MethodPost, "/tvilling/configurations/plan", `{"id":"app",`+reaches["security"][1:])
+	h.must(t, http.StatusOK, "service", http.MethodPost, "/tvilling/configurations/plan", `{"id":"app",`+reaches["security"][1:])
+	for i, c := range []struct {
+		query string
+		may   bool
+	}{
+		{"SELECT deviceId FROM devices WHERE tags.secret = 'a'", false},
+		{"SELECT moduleId FROM devices.modules", false},
+		{"SELECT moduleId FROM devices.modules WHERE moduleId = 'azureiotsecurity' OR tags.secret = 'a'", false},
+		{"SELECT moduleId FROM devices.modules WHERE moduleId = 'azureiotsecurity' AND tags.secret = 'a'", true},
+	} {
+		body := fmt.Sprintf(`{"metrics":{"queries":{"m":%q}},%s`, c.query, reaches["security"][1:])
+		id := fmt.Sprintf("/configurations/m%d", i)
+		want := http.StatusOK
+		if !c.may {
+			want = http.StatusUnauthorized
+		}
+		h.must(t, want, "security", http.MethodPut, id+version, body)
+		h.must(t, http.StatusOK, "registryReadWrite", http.MethodPut, id+"x"+version, body)
 	}
 }
 
