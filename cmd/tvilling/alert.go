@@ -291,7 +291,7 @@ func counted(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return strconv.FormatInt(n, 10) + " " + noun + "s"
+	return thousands(n) + " " + noun + "s"
 }
 
 // quoted shows a text of a device with its ends, cut to what a line has room for.

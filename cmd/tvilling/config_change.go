@@ -49,7 +49,7 @@ they are healthy, and goes on or halts or takes everything back.`,
 			}
 			got, err := c.PutConfiguration(cmd.Context(), s, tvilling.Match{})
 			if err != nil {
-				return err
+				return pointOutIn(s, err)
 			}
 			if hub.json {
 				return writeJSON(cmd.OutOrStdout(), got.Raw)
@@ -58,7 +58,7 @@ they are healthy, and goes on or halts or takes everything back.`,
 			if got.TargetCondition == "" {
 				fmt.Fprintln(cmd.ErrOrStderr(), "note: without a --target it is for no twin; give it one by \"tvilling config update\".")
 			}
-			return nil
+			return noteUntargeted(cmd, c, got)
 		}),
 	}
 	o.add(cmd)
@@ -90,13 +90,13 @@ another configuration for that.`,
 			}
 			got, err := c.PutConfiguration(cmd.Context(), s, match)
 			if err != nil {
-				return err
+				return pointOutIn(s, err)
 			}
 			if hub.json {
 				return writeJSON(cmd.OutOrStdout(), got.Raw)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is changed, etag %s, and finds %s\n", oneLine(got.ID), got.ETag, foundText(got))
-			return nil
+			return noteUntargeted(cmd, c, got)
 		}),
 	}
 	o.add(cmd)
@@ -160,6 +160,15 @@ another configuration wants the same property, its value comes in its place.`,
 	cmd.Flags().StringVar(&etag, "etag", "", "only if the configuration still has this `etag`")
 	cmd.ValidArgsFunction = hub.completeConfigurations
 	return cmd
+}
+
+// noteUntargeted tells what may be the reason that a configuration finds no twin.
+func noteUntargeted(cmd *cobra.Command, c *client.Client, got *client.Configuration) error {
+	text := got.SystemMetrics.Queries["targetedCount"]
+	if n, ok := got.SystemMetrics.Results["targetedCount"]; !ok || n > 0 || text == "" || got.TargetCondition == "" {
+		return nil
+	}
+	return noteNothing(cmd, c, "", text)
 }
 
 // foundText says how many twins a configuration is for.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +69,7 @@ func runPlan(cmd *cobra.Command, hub *hubFlags, c *client.Client, s client.Confi
 		}
 		p, err := c.PlanConfiguration(cmd.Context(), s, after, size)
 		if err != nil {
-			return err
+			return pointOutIn(s, err)
 		}
 		if after == "" && !hub.json {
 			fmt.Fprintf(w, "%s would be for %s; %s now have it and would lose it\n", oneLine(s.ID), counted(p.Targeted, "twin"), thousands(p.Leaving))
@@ -167,7 +169,7 @@ func newConfigTestCommand(hub *hubFlags) *cobra.Command {
 					return err
 				}
 			}
-			return testFailure(cmd, hub, got)
+			return testFailure(cmd, hub, got, target, queries)
 		}),
 	}
 	cmd.Flags().StringVar(&target, "target", "", "`condition` to check")
@@ -176,13 +178,13 @@ func newConfigTestCommand(hub *hubFlags) *cobra.Command {
 }
 
 // testFailure tells what was found, as an error if something is wrong.
-func testFailure(cmd *cobra.Command, hub *hubFlags, got *client.QueryTest) error {
+func testFailure(cmd *cobra.Command, hub *hubFlags, got *client.QueryTest, target string, queries map[string]string) error {
 	var wrong []error
 	if got.TargetConditionError != "" {
-		wrong = append(wrong, fmt.Errorf("target: %s", got.TargetConditionError))
+		wrong = append(wrong, fmt.Errorf("target: %s", pointAt(target, got.TargetConditionError)))
 	}
-	for name, why := range got.CustomMetricQueryErrors {
-		wrong = append(wrong, fmt.Errorf("metric %s: %s", name, why))
+	for _, name := range slices.Sorted(maps.Keys(got.CustomMetricQueryErrors)) {
+		wrong = append(wrong, fmt.Errorf("metric %s: %s", name, pointAt(queries[name], got.CustomMetricQueryErrors[name])))
 	}
 	if len(wrong) > 0 {
 		return errors.Join(wrong...)

@@ -99,7 +99,7 @@ func printContent(w io.Writer, content json.RawMessage) error {
 
 // printProgress draws how far a configuration is.
 func printProgress(w io.Writer, c *client.Configuration, p *client.ConfigurationProgress) error {
-	fmt.Fprint(w, stateText(p.State))
+	fmt.Fprint(w, progressState(p))
 	if !p.Updated.IsZero() && p.Updated.Year() > 1 {
 		fmt.Fprintf(w, " since %s", when(p.Updated))
 	}
@@ -150,6 +150,27 @@ func printProgress(w io.Writer, c *client.Configuration, p *client.Configuration
 	return t.flush()
 }
 
+// progressState says where a configuration is. After the last step none comes, and
+// what is waited for is the end of its time.
+func progressState(p *client.ConfigurationProgress) string {
+	if p.State == "waiting" && p.Step == p.Steps {
+		return "watching the last step"
+	}
+	return stateText(p.State)
+}
+
+// nextText says what comes at the end of a step's time.
+func nextText(p *client.ConfigurationProgress) string {
+	switch {
+	case p.Next.IsZero() || p.Next.Year() <= 1:
+		return ""
+	case p.Step == p.Steps:
+		return "it ends " + when(p.Next)
+	default:
+		return "the next one begins " + when(p.Next)
+	}
+}
+
 // stateText is a state in words.
 func stateText(state string) string {
 	switch state {
@@ -180,8 +201,8 @@ func stepText(p *client.ConfigurationProgress) string {
 	case p.Reach != nil:
 		s = "to " + counted(*p.Reach, "twin")
 	}
-	if !p.Next.IsZero() && p.Next.Year() > 1 {
-		s += "; the next one begins " + when(p.Next)
+	if next := nextText(p); next != "" {
+		s += "; " + next
 	}
 	return s
 }

@@ -79,7 +79,7 @@ begins anew when it is resumed.`,
 
 // progressText says in one line how far a configuration is.
 func progressText(p *client.ConfigurationProgress) string {
-	parts := []string{stateText(p.State)}
+	parts := []string{progressState(p)}
 	if p.Steps > 0 {
 		parts = append(parts, fmt.Sprintf("step %d of %d", p.Step, p.Steps))
 	}
@@ -92,8 +92,8 @@ func progressText(p *client.ConfigurationProgress) string {
 	if p.Blocked > 0 {
 		parts = append(parts, thousands(p.Blocked)+" blocked")
 	}
-	if !p.Next.IsZero() && p.Next.Year() > 1 {
-		parts = append(parts, "next step "+when(p.Next))
+	if next := nextText(p); next != "" {
+		parts = append(parts, next)
 	}
 	if p.Reason != "" {
 		parts = append(parts, p.Reason)

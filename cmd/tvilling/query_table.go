@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/client"
 )
 
 // rowTable prints rows that a query has put together. Its columns are the
@@ -130,19 +131,51 @@ func pointOut(text string, err error) error {
 	if !ok {
 		return err
 	}
-	found := place.FindStringSubmatch(e.Message)
-	if found == nil {
+	out := *e
+	if out.Message = pointAt(text, e.Message); out.Message == e.Message {
 		return err
+	}
+	return &out
+}
+
+// pointAt returns a message and, if it names a place of the text, that place below.
+func pointAt(text, message string) string {
+	found := place.FindStringSubmatch(message)
+	if found == nil {
+		return message
 	}
 	line, _ := strconv.Atoi(found[1])
 	column, _ := strconv.Atoi(found[2])
 	lines := strings.Split(text, "\n")
-	if line < 1 || line > len(lines) || column < 1 || column > len([]rune(lines[line-1]))+1 {
+	if line < 1 || line > len(lines) || column < 1 || column > len([]rune(lines[line-1]))+1 || strings.TrimSpace(text) == "" {
+		return message
+	}
+	return message + "\n" + excerpt([]rune(oneLine(lines[line-1])), column-1)
+}
+
+// pointOutIn does so for an error in a configuration, which names the member that
+// is wrong.
+func pointOutIn(s client.ConfigurationSpec, err error) error {
+	e, ok := errors.AsType[*tvilling.Error](err)
+	if !ok {
 		return err
 	}
-	out := *e
-	out.Message += "\n" + excerpt([]rune(oneLine(lines[line-1])), column-1)
-	return &out
+	if e.Path == "targetCondition" || strings.HasPrefix(e.Message, "targetCondition: ") {
+		return pointOut(s.TargetCondition, err)
+	}
+	if e.Path == "rollout.unhealthy" || strings.HasPrefix(e.Message, "rollout.unhealthy: ") {
+		var r client.Rollout
+		if json.Unmarshal(s.Rollout, &r) != nil {
+			return err // the hub has said what is wrong with it
+		}
+		return pointOut(r.Unhealthy, err)
+	}
+	for name, text := range s.Metrics.Queries {
+		if member := "metrics.queries." + name; e.Path == member || strings.HasPrefix(e.Message, member+": ") {
+			return pointOut(text, err)
+		}
+	}
+	return err
 }
 
 // excerpt returns a line around a place, and below it a mark.

@@ -53,11 +53,14 @@ func newTwinShowCommand(hub *hubFlags) *cobra.Command {
 	}
 }
 
+func identityOf(t *client.Twin) tvilling.Identity {
+	return tvilling.Identity{Device: t.DeviceID, Module: t.ModuleID}
+}
+
 // printTwin writes a twin as three lists of leaves, each with when it was set
 // and by whom.
 func printTwin(w io.Writer, t *client.Twin) error {
-	id := tvilling.Identity{Device: t.DeviceID, Module: t.ModuleID}
-	fmt.Fprintf(w, "%s  %s, %s, version %d, etag %s\n", oneLine(id.String()), t.Status, t.ConnectionState, t.Version, t.ETag)
+	fmt.Fprintf(w, "%s  %s, %s, version %d, etag %s\n", oneLine(identityOf(t).String()), t.Status, t.ConnectionState, t.Version, t.ETag)
 	for _, s := range []struct {
 		name string
 		raw  json.RawMessage
@@ -66,15 +69,21 @@ func printTwin(w io.Writer, t *client.Twin) error {
 			return err
 		}
 	}
-	return printJudgement(w, t)
+	return printOwned(w, t)
 }
 
-// printJudgement writes how the hub judges the device's security, which stands
-// in the twin of its security module.
-func printJudgement(w io.Writer, t *client.Twin) error {
-	var doc struct{ Security json.RawMessage }
-	if err := json.Unmarshal(t.Raw, &doc); err != nil || t.ModuleID != tvilling.SecurityModule {
+// printOwned writes what the hub keeps in a twin: the marks of configurations
+// and, in that of a security module, how it judges the device's security.
+func printOwned(w io.Writer, t *client.Twin) error {
+	var doc struct{ Configurations, Security json.RawMessage }
+	if err := json.Unmarshal(t.Raw, &doc); err != nil {
 		return err
+	}
+	if err := printTree(w, "\nconfigurations (by the hub; \"tvilling config why "+oneLine(identityOf(t).String())+"\" says why)", doc.Configurations); err != nil {
+		return err
+	}
+	if t.ModuleID != tvilling.SecurityModule {
+		return nil
 	}
 	return printTree(w, "\nsecurity (by the hub; \"tvilling security "+oneLine(string(t.DeviceID))+"\" says why)", doc.Security)
 }

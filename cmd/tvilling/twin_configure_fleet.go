@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -48,7 +49,9 @@ func (w *configurer) fleet(where string) error {
 			return err
 		}
 	}
-	f.suggest(where)
+	if len(f.found) > 0 {
+		f.suggest(where)
+	}
 	if f.failures > 0 {
 		return fmt.Errorf("%s failed; run the same command again to go on: what is done is not written twice", counted(int64(f.failures), "device"))
 	}
@@ -70,7 +73,7 @@ func (f *fleetChange) find(where string) error {
 	seen := map[string]bool{}
 	for row, err := range f.client.Query(f.cmd.Context(), text, maxPage) {
 		if err != nil {
-			return err
+			return pointOut(text, err)
 		}
 		var r struct{ DeviceID tvilling.DeviceID }
 		if err := json.Unmarshal(row, &r); err != nil || r.DeviceID == "" {
@@ -80,6 +83,9 @@ func (f *fleetChange) find(where string) error {
 			seen[id] = true
 			f.found = append(f.found, id)
 		}
+	}
+	if len(f.found) == 0 && !f.json {
+		return noteNothing(f.cmd, f.client, "", text)
 	}
 	return nil
 }
@@ -141,10 +147,7 @@ func (f *fleetChange) fail(a *agentChange) error {
 func (f *fleetChange) preview() error {
 	fmt.Fprintf(f.out, "%s found: %s to change, %s so already, %s could not be read\n", counted(int64(len(f.found)), "device"),
 		thousands(int64(len(f.changes))), thousands(int64(f.same)), thousands(int64(f.failures)))
-	variants := make([]*agentVariant, 0, len(f.variants))
-	for _, v := range f.variants {
-		variants = append(variants, v)
-	}
+	variants := f.shown()
 	slices.SortFunc(variants, func(a, b *agentVariant) int {
 		return cmp.Or(cmp.Compare(b.devices, a.devices), strings.Compare(fmt.Sprint(a.edits), fmt.Sprint(b.edits)))
 	})
@@ -168,6 +171,20 @@ func (f *fleetChange) preview() error {
 		fmt.Fprintf(f.out, "\nthe first of them: %s\n", strings.Join(first, ", "))
 	}
 	return nil
+}
+
+// shown returns the variants, those put together that look the same: what else is
+// in the object that is sent makes no difference to who reads it.
+func (f *fleetChange) shown() []*agentVariant {
+	byLook := map[string]*agentVariant{}
+	for _, v := range f.variants {
+		look := fmt.Sprint(v.edits, v.warnings, v.notes)
+		if byLook[look] == nil {
+			byLook[look] = &agentVariant{edits: v.edits, warnings: v.warnings, notes: v.notes}
+		}
+		byLook[look].devices += v.devices
+	}
+	return slices.Collect(maps.Values(byLook))
 }
 
 // writeAll writes the changes, several at once.

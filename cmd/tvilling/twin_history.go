@@ -71,7 +71,7 @@ func runTwinHistory(cmd *cobra.Command, hub *hubFlags, c *client.Client, o histo
 		}
 		for _, v := range p.Versions {
 			if v.Time.Before(begin) {
-				return nil
+				return noteEmpty(cmd, hub, n)
 			}
 			if n == o.limit && o.limit > 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "There are more than these %d; give --limit 0 for all, or --before %d for those that follow.\n", n, v.Sequence+1)
@@ -90,6 +90,14 @@ func runTwinHistory(cmd *cobra.Command, hub *hubFlags, c *client.Client, o histo
 		if p.Next == 0 && !p.Complete {
 			fmt.Fprintf(cmd.ErrOrStderr(), "What is older is no longer kept: the hub's history begins %s, at sequence %d.\n", when(p.Kept.Time), p.Kept.Sequence)
 		}
+	}
+	return noteEmpty(cmd, hub, n)
+}
+
+// noteEmpty tells people that there is no version to show.
+func noteEmpty(cmd *cobra.Command, hub *hubFlags, versions int) error {
+	if versions == 0 && !hub.json {
+		fmt.Fprintln(cmd.ErrOrStderr(), "There is no such change in what is kept.")
 	}
 	return nil
 }

@@ -132,7 +132,7 @@ func update(tx *commit.Tx, c *Configuration, at *stage, old *definition, match t
 	was := old.configuration(c.ID)
 	switch {
 	case !match.Given:
-		return tvilling.Errorf(tvilling.ConfigurationAlreadyExists, "There is a configuration %s already; an update has If-Match.", c.ID)
+		return tvilling.Errorf(tvilling.ConfigurationAlreadyExists, "There is a configuration %s already. To change it, send its etag, or *, as If-Match; the command line has \"tvilling config update\".", c.ID)
 	case !match.Allows(was.ETag()):
 		return tvilling.Errorf(tvilling.PreconditionFailed, "The etag given is not the configuration's current etag; read it again and retry.")
 	case !sameContent(c.Content, was.Content):
