@@ -45,12 +45,12 @@ func (s *Service) At(ctx context.Context, id tvilling.Identity, point Point) (*S
 		now.Connected = st.Connected
 		return &now, nil
 	}
-	b := back{point: point}
-	groups, _, err := s.walk(ctx, id, b.enough)
+	b := back{point: point, now: now.Twin}
+	groups, _, err := s.walk(ctx, id, 0, b.look)
 	if err != nil {
 		return nil, err
 	}
-	if len(groups) == 0 && now.Identity == nil {
+	if !b.any && now.Identity == nil {
 		return nil, cmp.Or(lost.identity, unregistered(id))
 	}
 	st.Connected = b.connected(st.Connected)
@@ -62,7 +62,7 @@ func (s *Service) At(ctx context.Context, id tvilling.Identity, point Point) (*S
 	} else if err := s.checkReach(ctx, id, point, now.Twin); err != nil {
 		return nil, cmp.Or(lost.twin, err)
 	}
-	twinNow, identityNow := lost.twin == nil && b.unchanged(groups, now.Twin), lost.identity == nil && !b.laterIdentity
+	twinNow, identityNow := lost.twin == nil && b.unchanged(), lost.identity == nil && !b.laterIdentity
 	if !at.twinKnown && twinNow {
 		at.twin, at.twinKnown = now.Twin, true
 	}
@@ -140,8 +140,13 @@ func (s *Service) checkReach(ctx context.Context, id tvilling.Identity, point Po
 
 // back is a walk back to a point.
 type back struct {
-	point  Point
+	point Point
+	// now is the twin that was read before the walk.
+	now    *state.Twin
 	target *state.Change
+	// any says that there was something; left that a batch left the twin that
+	// is there now, and made that one made the identity.
+	any, left, made bool
 	// later says that something of the identity changed after the point.
 	laterTwin, laterIdentity bool
 	// damaged says that something after the point, or around it, is lost.
@@ -157,9 +162,12 @@ type back struct {
 	base, baseIdentity bool
 }
 
-// enough looks at the next group and reports whether it is known how things
-// were at the point.
-func (b *back) enough(g *group) bool {
+// look looks at the next group. What is after the point is not needed to know
+// how things were there.
+func (b *back) look(g *group) look {
+	b.any = true
+	b.left = b.left || g.records != nil && g.records.Twin != nil && alike(g.records.Twin, b.now)
+	b.made = b.made || g.touches(isCreate)
 	whole := true // all of the group is up to the point
 	if g.damaged && b.target == nil {
 		// A change after the point may be lost.
@@ -183,7 +191,13 @@ func (b *back) enough(g *group) bool {
 	if b.target != nil && whole {
 		b.base, b.baseIdentity = b.base || g.leavesTwin(), b.baseIdentity || g.leavesIdentity()
 	}
-	return b.target != nil && b.base && (b.baseIdentity || !b.laterIdentity)
+	switch {
+	case b.target == nil:
+		return skip
+	case b.base && (b.baseIdentity || !b.laterIdentity):
+		return enough
+	}
+	return keep
 }
 
 // connected reports whether the identity was connected at the point, given
@@ -201,15 +215,14 @@ func (b *back) connected(live bool) bool {
 
 // unchanged reports whether the twin that was read before the walk is the one
 // at the point: nothing changed it later, or only after it was read.
-func (b *back) unchanged(groups []group, now *state.Twin) bool {
-	if !b.laterTwin {
+func (b *back) unchanged() bool {
+	switch {
+	case !b.laterTwin:
 		return true
-	}
-	if now == nil || b.touchedUpTo || b.damaged {
+	case b.now == nil, b.touchedUpTo, b.damaged:
 		return false
 	}
-	return !slices.ContainsFunc(groups, func(g group) bool { return g.records != nil && g.records.Twin != nil && alike(g.records.Twin, now) }) &&
-		!slices.ContainsFunc(groups, func(g group) bool { return g.touches(isCreate) })
+	return !b.left && !b.made
 }
 
 // Restore makes the tags and desired properties of id what they were at a

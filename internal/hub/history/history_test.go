@@ -246,7 +246,9 @@ func TestBatchesDoNotMatter(t *testing.T) {
 				if most <= 3 && refused > told/2 || told == 0 {
 					t.Errorf("seed %d, batches of %d: %s: %d states told, %d refused", seed, most, id, told, refused)
 				}
-				compareVersions(t, id, all(t, exact, id, 7), all(t, s, id, 1000), store.batch)
+				want := all(t, exact, id, 7)
+				compareVersions(t, id, want, all(t, s, id, 1000), store.batch)
+				compareVersions(t, id, want, all(t, s, id, 7), store.batch)
 			}
 		}
 	}
@@ -272,6 +274,42 @@ func all(t *testing.T, s *history.Service, id tvilling.Identity, limit int) (lis
 			return list
 		}
 		q.Before = p.Next
+	}
+}
+
+// TestNarrowed: the versions with edits in one part are those of all versions
+// that have some there, on whatever pages.
+func TestNarrowed(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, 7)
+	l.live(t, 150)
+	s := service(l.Store)
+	for id := range l.states {
+		for _, part := range history.Parts() {
+			var want, got []string
+			for _, v := range all(t, s, id, 1000) {
+				v.Edits = slices.DeleteFunc(v.Edits, func(e history.Edit) bool { return e.Part != part })
+				if len(v.Edits) > 0 {
+					want = append(want, fmt.Sprint(v.Sequence, show(v.Edits)))
+				}
+			}
+			q := history.Query{Limit: 3, Parts: []history.Part{part}}
+			for {
+				p, err := s.Versions(t.Context(), id, q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, v := range p.Versions {
+					got = append(got, fmt.Sprint(v.Sequence, show(v.Edits)))
+				}
+				if q.Before = p.Next; q.Before == 0 {
+					break
+				}
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", id, part, d)
+			}
+		}
 	}
 }
 

@@ -69,17 +69,13 @@ func (s *Service) Versions(ctx context.Context, id tvilling.Identity, q Query) (
 		return nil, err
 	}
 	w := window{query: &q}
-	groups, ended, err := s.walk(ctx, id, w.enough)
+	groups, ended, err := s.walk(ctx, id, max(q.Before, 1)-1, w.look)
 	if err != nil {
 		return nil, err
 	}
 	if len(groups) == 0 {
-		rec, err := s.store.Identity(ctx, id)
-		if err != nil {
+		if err := s.checkKnown(ctx, id); err != nil {
 			return nil, err
-		}
-		if rec == nil {
-			return nil, unregistered(id)
 		}
 	}
 	list := steps(groups)
@@ -100,6 +96,20 @@ func (s *Service) Versions(ctx context.Context, id tvilling.Identity, q Query) (
 	}
 	page.Complete = ended && len(list) > 0 && isCreate(list[0].change.Op)
 	return page, nil
+}
+
+// checkKnown refuses an identity that is not registered and of which nothing is kept.
+func (s *Service) checkKnown(ctx context.Context, id tvilling.Identity) error {
+	rec, err := s.store.Identity(ctx, id)
+	if err != nil || rec != nil {
+		return err
+	}
+	for _, err := range s.store.History(ctx, id, 0) {
+		if tvilling.CodeOf(err) != tvilling.Corrupt {
+			return err
+		}
+	}
+	return unregistered(id)
 }
 
 // narrow leaves of a version the edits in the parts asked for, and reports
@@ -146,20 +156,27 @@ type window struct {
 	twin, identity bool
 }
 
-// enough reports whether there is one version more than is wanted, and what
-// was there before the oldest of them.
-func (w *window) enough(g *group) bool {
-	if w.n > w.query.Limit {
-		w.twin, w.identity = w.twin && !g.leavesTwin(), w.identity && !g.leavesIdentity()
-		return !w.twin && !w.identity
+// look keeps the groups with versions that are wanted, up to one more than
+// that, and what was there before each of them.
+func (w *window) look(g *group) look {
+	what := skip
+	if w.twin && (g.leavesTwin() || g.damaged || g.touches(touchesTwin)) || w.identity && (g.leavesIdentity() || g.damaged || g.touches(touchesIdentity)) {
+		what = keep
 	}
-	for _, c := range g.changes {
-		if w.query.wants(c) {
-			w.n++
+	w.twin, w.identity = w.twin && !g.leavesTwin(), w.identity && !g.leavesIdentity()
+	if w.n <= w.query.Limit && slices.ContainsFunc(g.changes, w.query.wants) {
+		what = keep
+		for _, c := range g.changes {
+			if w.query.wants(c) {
+				w.n++
+			}
 		}
+		w.twin, w.identity = w.twin || g.touches(touchesTwin), w.identity || g.touches(touchesIdentity)
 	}
-	w.twin, w.identity = w.twin || g.touches(touchesTwin), w.identity || g.touches(touchesIdentity)
-	return w.n > w.query.Limit && !w.twin && !w.identity
+	if w.n > w.query.Limit && !w.twin && !w.identity {
+		return enough
+	}
+	return what
 }
 
 // version is the i-th of steps, with its edits.

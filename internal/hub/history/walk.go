@@ -31,12 +31,33 @@ func (g *group) touches(what func(state.Op) bool) bool {
 	return slices.ContainsFunc(g.changes, func(c *state.Change) bool { return what(c.Op) })
 }
 
-// walk collects what the journal keeps of id, newest first, until enough, which
-// is told of each group once, says so. It reports whether it came to the end of
-// what is kept.
-func (s *Service) walk(ctx context.Context, id tvilling.Identity, enough func(*group) bool) (groups []group, ended bool, err error) {
+// look is what is to be done with a group that was looked at.
+type look uint8
+
+const (
+	skip look = iota // it tells nothing more
+	keep
+	enough // keep it, and look no further
+)
+
+// walk goes through what the journal keeps of id up to a sequence (0: all),
+// newest first. Each group is looked at once, and those that are to be kept are
+// returned: an identity may have had a million versions. It reports whether it
+// came to the end of what is kept.
+func (s *Service) walk(ctx context.Context, id tvilling.Identity, until uint64, at func(*group) look) (groups []group, ended bool, err error) {
 	var g group
-	for p, err := range s.store.History(ctx, id, 0) {
+	full := func() bool {
+		if g.records == nil && len(g.changes) == 0 {
+			return false
+		}
+		what := at(&g)
+		if what != skip {
+			groups = append(groups, g)
+		}
+		g = group{}
+		return what == enough
+	}
+	for p, err := range s.store.History(ctx, id, until) {
 		switch {
 		case tvilling.CodeOf(err) == tvilling.Corrupt:
 			g.damaged = true
@@ -48,19 +69,12 @@ func (s *Service) walk(ctx context.Context, id tvilling.Identity, enough func(*g
 			continue
 		}
 		// The records of a batch come first, so the batch before is whole.
-		if g.records != nil || len(g.changes) > 0 {
-			groups = append(groups, g)
-			if enough(&g) {
-				return groups, false, nil
-			}
-			g = group{}
+		if full() {
+			return groups, false, nil
 		}
 		g.records = &p
 	}
-	if g.records != nil || len(g.changes) > 0 {
-		groups = append(groups, g)
-		enough(&g)
-	}
+	full()
 	return groups, true, nil
 }
 
