@@ -21,8 +21,11 @@ const (
 	workersMost = 4
 )
 
-// workers is how many goroutines one scan uses.
-func workers() int { return min(runtime.GOMAXPROCS(0), workersMost) }
+// workers is how many goroutines a scan uses: scans at the same time share the
+// processors, which the traffic of the devices needs, too.
+func (s *Service) workers() int {
+	return max(min(runtime.GOMAXPROCS(0), workersMost)/max(len(s.scans.places), 1), 1)
+}
 
 // ranges parts what is behind an identity.
 func (r *run) ranges(after tvilling.Identity) []state.Range {
@@ -44,7 +47,7 @@ func (r *run) ranges(after tvilling.Identity) []state.Range {
 // read, which add may find out, too; its error and any other end it.
 func gather[T any](ctx context.Context, r *run, begin func() (T, error), add func(T, query.Row) error, damaged func(error) error) ([]T, error) {
 	ranges := r.ranges(tvilling.Identity{})
-	n := min(workers(), len(ranges))
+	n := min(r.workers(), len(ranges))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64

@@ -24,7 +24,7 @@ func (r *run) ordered(ctx context.Context, ranges []state.Range) iter.Seq[hit] {
 		defer wg.Wait()
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		ahead := make(chan struct{}, workers())
+		ahead := make(chan struct{}, r.workers())
 		pieces := make([]chan piece, len(ranges))
 		for i := range pieces {
 			pieces[i] = make(chan piece, 1)

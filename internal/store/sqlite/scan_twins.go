@@ -3,12 +3,18 @@ package sqlite
 import (
 	"context"
 	"iter"
+	"runtime"
 
 	"zombiezen.com/go/sqlite"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/state"
 )
+
+// yieldEvery is after how many rows a scan lets others run: some scans at once
+// would otherwise keep commits waiting, at each step of theirs that sleeps, for
+// as long as a step of a scan takes.
+const yieldEvery = 32
 
 // twinScan is a scan of twins alone. It is what queries without an index go
 // through, so it reads one table and allocates by the step, not by the row.
@@ -166,6 +172,9 @@ func (sc *twinScan) read(conn *sqlite.Conn) (more bool, err error) {
 	sc.rows, sc.keys, sc.ends = sc.rows[:0], sc.keys[:0], sc.ends[:0]
 	sc.values.total = 0
 	for sc.values.total < stepBytes && len(sc.rows) < sc.limit {
+		if len(sc.rows)%yieldEvery == 0 {
+			runtime.Gosched()
+		}
 		ok, err := stmt.Step()
 		if err != nil {
 			// The step's error says more than the reset's, which repeats it.
