@@ -11,10 +11,7 @@ import (
 
 // completes lets a shell complete the words of a flag.
 func completes(cmd *cobra.Command, flag string, words ...string) {
-	// It fails only for a flag that is not there.
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic("tvilling: " + err.Error())
-	}
+	completesBy(cmd, flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // completion is what cobra calls for the words that fit next.

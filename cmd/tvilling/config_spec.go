@@ -57,9 +57,8 @@ func (o *configFlags) add(cmd *cobra.Command) {
 	f.StringVar(&o.limit, "limit", "", "how many twins may be unhealthy, as 2% or 5 (default none)")
 	f.StringVar(&o.onUnhealthy, "on-unhealthy", "", "what to do when more are: halt (the default) or rollback")
 	completes(cmd, "on-unhealthy", "halt", "rollback")
-	if err := cmd.RegisterFlagCompletionFunc("agent", completeAgent); err != nil {
-		panic("tvilling: " + err.Error()) // it fails only for a flag that is not there
-	}
+	completesBy(cmd, "agent", completeAgent)
+	completesBy(cmd, "file", completeFiles)
 	o.given = func(flag string) bool { return cmd.Flags().Changed(flag) }
 }
 

@@ -21,7 +21,8 @@ whether it finds the twin and, if it is not applied, why not. Settings of the
 security agent stand behind "agent:"; --json has their whole paths.`,
 		Example: `  tvilling config why thermostat-1
   tvilling config why thermostat-1/azureiotsecurity --json`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: hub.completeTwins,
 		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			id, err := parseIdentity(args[0])
 			if err != nil {

@@ -17,8 +17,9 @@ func newDetectCheckCommand(hub *hubFlags) *cobra.Command {
 		Long: `Check Sigma rules as the hub would read them, each in a file of its own (- is
 standard input). Prints what is wrong as file:line: message and ends with status
 1, or what the rule would be. Nothing is changed.`,
-		Example: "  tvilling detect check rules/*.yml",
-		Args:    cobra.MinimumNArgs(1),
+		Example:           "  tvilling detect check rules/*.yml",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeFiles,
 		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			w := cmd.OutOrStdout()
 			problems, bad := 0, 0
@@ -87,6 +88,12 @@ func newDetectPutCommand(hub *hubFlags) *cobra.Command {
 put there before. It is checked first; one with mistakes changes nothing.`,
 		Example: "  tvilling detect put backdoor-port backdoor-port.yml\n  cat rule.yml | tvilling detect put own-rule -",
 		Args:    cobra.ExactArgs(2),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return nil, cobra.ShellCompDirectiveDefault
+			}
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			name, file := args[0], args[1]
 			text, err := readFile(file, cmd.InOrStdin())

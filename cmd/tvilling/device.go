@@ -27,6 +27,7 @@ func newDeviceCommand() *cobra.Command {
 		newDeviceStatusCommand(&hub, "enable", false), newDeviceStatusCommand(&hub, "disable", true),
 		newConnectionStringCommand(&hub, "device"), newRotateCommand(&hub, "device"), newEnrollCommand(&hub),
 	)
+	completesAll(cmd, hub.completeDevices, "create", "list")
 	return cmd
 }
 

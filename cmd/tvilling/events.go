@@ -48,7 +48,8 @@ a question about them, --dead-letters shows what could not be read and why.
   tvilling events thermostat-1 --security --summary ports
   tvilling events --security --dead-letters
   tvilling events --security --raw`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: hub.completeDevices,
 		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			id, err := o.identity(args)
 			if err != nil {

@@ -58,6 +58,7 @@ func (o *eventSearch) add(cmd *cobra.Command) {
 	f.BoolVar(&o.follow, "follow", false, "after the security events that there are, go on with those that come")
 	f.StringVar(&o.export, "export", "", "write security events as rows in a `format`: "+strings.Join(formats, ", "))
 	f.StringVar(&o.output, "output", "", "write the export into this `file`, which must not be there yet")
+	completesBy(cmd, "output", completeFiles)
 	f.StringVar(&o.summary, "summary", "", "answer a `question` about security events: "+strings.Join(questions, ", "))
 	f.IntVar(&o.maxPort, "max-port", 0, "the highest `port` that --summary ports tells (default 1024)")
 	f.BoolVar(&o.dead, "dead-letters", false, "what of security messages could not be read, the newest first, and why")

@@ -37,6 +37,8 @@ func (h *hubFlags) add(cmd *cobra.Command) {
 	f.StringVar(&h.ca, "ca", "", "PEM `file` of the authority that signed the hub's certificate (default: that of --data, or the system's)")
 	f.StringVar(&h.address, "address", "", "`host:port` to connect to, when it is not that of the connection string")
 	f.BoolVar(&h.json, "json", false, "print JSON, one value a line")
+	completesBy(cmd, "data", completeDirectories)
+	completesBy(cmd, "ca", completeFiles)
 }
 
 // open returns a client of the hub that the flags name.

@@ -23,6 +23,7 @@ The security module, azureiotsecurity, is there from the start.`,
 		newModuleCreateCommand(&hub), newModuleListCommand(&hub), newModuleShowCommand(&hub), newDeleteCommand(&hub, "module"),
 		newModuleRestoreCommand(&hub), newConnectionStringCommand(&hub, "module"), newRotateCommand(&hub, "module"),
 	)
+	completesAll(cmd, hub.completeTwins)
 	return cmd
 }
 

@@ -126,6 +126,8 @@ directory (--data, ./tvilling-data if not given), or by a connection string.
 		cmd.GroupID = "security"
 		root.AddCommand(cmd)
 	}
+	// A file is offered where one is wanted, and not beside every other argument.
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	argumentsAreUsage(root)
 	return root
 }

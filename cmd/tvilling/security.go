@@ -22,8 +22,9 @@ func newSecurityCommand() *cobra.Command {
 why, its security agent, and where its configuration is not as desired. Without
 a device: how many devices are in which state, what alerts are open, and which
 types of them are the most frequent.`,
-		Example: "  tvilling security\n  tvilling security thermostat-1",
-		Args:    cobra.MaximumNArgs(1),
+		Example:           "  tvilling security\n  tvilling security thermostat-1",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: hub.completeDevices,
 		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			w := cmd.OutOrStdout()
 			if len(args) == 0 {

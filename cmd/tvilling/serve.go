@@ -62,6 +62,8 @@ their files change. Connections stay open.`,
 	f.StringVar(&o.admin, "admin", "", "`address` for metrics and profiles, without TLS (default 127.0.0.1:8444)")
 	f.BoolVar(&o.accept, "accept-loss", false, "start once on a journal that is too damaged to tell what is lost; older states are served then")
 	f.BoolVar(&o.debug, "debug", false, "log every request and connection")
+	completesBy(cmd, "config", completeFiles)
+	completesBy(cmd, "data", completeDirectories)
 	return cmd
 }
 

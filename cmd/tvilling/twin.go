@@ -27,6 +27,7 @@ device/module; the security module twin is device/azureiotsecurity).`,
 	hub.add(cmd)
 	cmd.AddCommand(newTwinShowCommand(&hub), newTwinPatchCommand(&hub), newTwinReplaceCommand(&hub), newTwinConfigureCommand(&hub), newTwinWatchCommand(&hub))
 	cmd.AddCommand(newTwinHistoryCommand(&hub), newTwinDiffCommand(&hub), newTwinRestoreCommand(&hub))
+	completesAll(cmd, hub.completeTwins)
 	return cmd
 }
 
@@ -131,6 +132,7 @@ func (o *twinChangeOptions) add(cmd *cobra.Command) {
 	f.StringVar(&o.tags, "tags", "", "`JSON` object for the tags")
 	f.StringVar(&o.file, "file", "", "`file` with {\"tags\":…,\"properties\":{\"desired\":…}}, - for standard input")
 	f.StringVar(&o.etag, "etag", "", "only if the twin still has this `etag`")
+	completesBy(cmd, "file", completeFiles)
 }
 
 // patch puts the change together.

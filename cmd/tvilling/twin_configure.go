@@ -46,9 +46,9 @@ already is not written again.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			return checkConfigureArgs(cmd.Flags().Changed("where"), args)
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 0 && o.where == "" {
-				return nil, cobra.ShellCompDirectiveNoFileComp
+				return hub.completeDevices(cmd, args, begun)
 			}
 			var names []string
 			for _, p := range agentconfig.Properties() {
