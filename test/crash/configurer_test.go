@@ -89,14 +89,15 @@ func (c *configurers) verify(l *life) {
 	})
 	for _, t := range c.taggers {
 		for i, id := range t.ids {
-			converges(l, id, t.at[i], list)
+			converges(l, id, t.at[i], list, c.maker.back)
 		}
 	}
 	verifyJournal(l) // nothing is written any more
 }
 
-// converges waits until a twin has what configurations say, the most important first.
-func converges(l *life, id tvilling.Identity, at tagged, list []*client.Configuration) {
+// converges waits until a twin has what configurations say, the most important
+// first, and nothing of those that were rolled back.
+func converges(l *life, id tvilling.Identity, at tagged, list []*client.Configuration, back map[string]bool) {
 	l.t.Helper()
 	values, marks := map[string]string{}, map[string]string{}
 	if at.n > 0 {
@@ -108,6 +109,9 @@ func converges(l *life, id tvilling.Identity, at tagged, list []*client.Configur
 			continue
 		}
 		marks[c.ID] = "Targeted"
+		if back[c.ID] {
+			continue
+		}
 		var content struct{ DeviceContent map[string]json.RawMessage }
 		if err := json.Unmarshal(c.Content, &content); err != nil {
 			l.t.Fatal(err)
@@ -212,6 +216,8 @@ type configurer struct {
 	// acked are those that are there; doing is the one of the request under way.
 	acked map[string]bool
 	doing string
+	// back are those that were rolled back before it was looked at the twins.
+	back map[string]bool
 }
 
 func (c *configurer) setUp(*life) {}
@@ -285,11 +291,16 @@ func (c *configurer) verify(l *life) {
 		l.t.Fatal(err)
 	}
 	got := map[string]bool{}
+	c.back = map[string]bool{}
 	for _, conf := range list {
 		got[conf.ID] = true
-		// Whatever stopped it is over now.
-		if _, err := l.api.SteerConfiguration(l.ctx, conf.ID, "resume"); err != nil {
-			l.t.Errorf("resume %s: %v", conf.ID, err)
+		// Whatever stopped it is over now, or it goes back for good.
+		verb := "resume"
+		if c.random.IntN(4) == 0 {
+			verb, c.back[conf.ID] = "rollback", true
+		}
+		if _, err := l.api.SteerConfiguration(l.ctx, conf.ID, verb); err != nil {
+			l.t.Errorf("%s %s: %v", verb, conf.ID, err)
 		}
 	}
 	for i := range 6 {
