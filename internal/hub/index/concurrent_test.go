@@ -3,6 +3,7 @@ package index_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -69,7 +70,8 @@ func TestWhileChanging(t *testing.T) {
 			i := (i + j*37) % devices
 			c := put(t, twins[i].ID, twins[i], fmt.Sprintf(`{"a":%d,"b":%d}`, n*10+j, n*10+j))
 			twins[i] = c.Twin
-			id := tvilling.Device(tvilling.DeviceID(fmt.Sprintf("x%d", n%5)))
+			// It comes and goes among the others, each time at another place.
+			id := tvilling.Device(tvilling.DeviceID(fmt.Sprintf("d%04dx", (n*20+j)*311%devices)))
 			for _, x := range []*index.Index{x, narrow} {
 				x.Committed([]commit.Touched{c, put(t, id, nil, `{"a":-1,"b":-1}`)})
 				x.Committed([]commit.Touched{gone(id)})
@@ -95,6 +97,7 @@ func TestWhileChanging(t *testing.T) {
 func askWhileChanging(ctx context.Context, t *testing.T, x *index.Index, devices int) {
 	unlike := compile(t, "SELECT * FROM devices WHERE tags.a != tags.b OR NOT (tags.a = tags.b)")
 	all := compile(t, "SELECT * FROM devices WHERE STARTSWITH(deviceId, 'd') AND tags.a >= 0")
+	every := compile(t, "SELECT * FROM devices WHERE tags.a >= -1")
 	groups := compile(t, "SELECT COUNT() AS n, MIN(tags.b) AS least FROM devices WHERE tags.a >= 0")
 	last := compile(t, "SELECT * FROM devices WHERE tags.a >= 0 ORDER BY tags.b DESC")
 	for ctx.Err() == nil {
@@ -124,6 +127,10 @@ func askWhileChanging(ctx context.Context, t *testing.T, x *index.Index, devices
 				break
 			}
 			after = f.IDs[len(f.IDs)-1]
+		}
+		if f, err := x.Find(ctx, every, tvilling.Identity{}, 2*devices); err == nil && !slices.IsSortedFunc(f.IDs, tvilling.Identity.Compare) {
+			t.Error("the devices are found in another order than that of their ids")
+			return
 		}
 		if found != devices {
 			t.Errorf("found %d devices page by page, want %d", found, devices)

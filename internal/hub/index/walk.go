@@ -6,9 +6,9 @@ import (
 	"github.com/tvilling/tvilling"
 )
 
-// walker yields the slots of a table ascending by identity, a chunk at a time.
-// Slots that come while it is under way may be left out. The names of those it
-// has given must stay, so it is for queries under way only.
+// walker yields the slots of a table's rows ascending by identity, a chunk at a
+// time. Rows that come while it is under way may be left out. The names of those
+// it has given must stay, so it is for queries under way only.
 type walker struct {
 	x       *Index
 	modules bool
@@ -77,6 +77,36 @@ func (w *walker) fill() {
 		}
 	}
 	w.chunk, w.at = w.chunk+1, 0
+	if w.modules {
+		w.slots = living(inModules, w.slots)
+	} else {
+		w.slots = living(inDevices, w.slots)
+	}
+}
+
+// living keeps the slots whose rows are there. One whose row went before the
+// query began may be another one's by the time that the query looks at it.
+func living(blocks []*block, slots []uint32) []uint32 {
+	kept := slots[:0]
+	for rest := slots; len(rest) > 0; {
+		n := rest[0] / blockRows
+		kept, rest = blocks[n].living(n, kept, rest)
+	}
+	return kept
+}
+
+// living appends to kept the slots of block n that rest begins with, if their
+// rows are there, and returns those of other blocks.
+func (b *block) living(n uint32, kept, rest []uint32) (_, others []uint32) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for len(rest) > 0 && rest[0]/blockRows == n {
+		if b.live.has(int(rest[0] % blockRows)) {
+			kept = append(kept, rest[0])
+		}
+		rest = rest[1:]
+	}
+	return kept, rest
 }
 
 // last is behind every module id.
