@@ -18,10 +18,10 @@ import (
 // are given what an expert would give them: a GIN index on the whole document
 // for what it can do, and beside that the plain scan.
 const (
-	pgCount  = `SELECT count(*) FROM fleet WHERE doc->'security'->>'state' = 'atRisk' AND (doc->'reported'->>'x')::numeric > 990`
-	pgGIN    = `SELECT count(*) FROM fleet WHERE doc @> '{"security":{"state":"atRisk"}}' AND (doc->'reported'->>'x')::numeric > 990`
+	pgCount  = `SELECT count(*) FROM fleet WHERE doc->'reported'->'machine'->>'arch' = 'armv7l' AND (doc->'reported'->>'x')::numeric > 990`
+	pgGIN    = `SELECT count(*) FROM fleet WHERE doc @> '{"reported":{"machine":{"arch":"armv7l"}}}' AND (doc->'reported'->>'x')::numeric > 990`
 	pgGroup  = `SELECT doc->'security'->>'state', count(*) FROM fleet GROUP BY 1`
-	pgPage   = `SELECT doc FROM fleet WHERE doc @> '{"security":{"state":"unhealthy"},"tags":{"ring":3}}' ORDER BY id LIMIT 100`
+	pgPage   = `SELECT doc FROM fleet WHERE doc @> '{"reported":{"baseline":{"failed":29}},"tags":{"ring":3}}' ORDER BY id LIMIT 100`
 	pgUnread = `SELECT count(*) FROM fleet WHERE doc->'reported'->>'fingerprint' LIKE '%00ff'`
 )
 

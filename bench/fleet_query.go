@@ -12,10 +12,10 @@ import (
 
 // The questions that are asked of the fleet, here and of PostgreSQL.
 const (
-	askCount    = "SELECT COUNT() AS n FROM devices.modules WHERE security.state = 'atRisk' AND properties.reported.x > 990"
+	askCount    = "SELECT COUNT() AS n FROM devices.modules WHERE properties.reported.machine.arch = 'armv7l' AND properties.reported.x > 990"
 	askGroup    = "SELECT security.state, COUNT() AS n FROM devices.modules GROUP BY security.state"
 	askTwoKeys  = "SELECT security.state, security.configuration, COUNT() AS n FROM devices.modules GROUP BY security.state, security.configuration"
-	askPage     = "SELECT * FROM devices.modules WHERE security.state = 'unhealthy' AND tags.ring = 3"
+	askPage     = "SELECT * FROM devices.modules WHERE properties.reported.baseline.failed = 29 AND tags.ring = 3"
 	askDevices  = "SELECT COUNT() AS n FROM devices WHERE tags.site = 's007' AND properties.reported.battery.level < 20"
 	askUnserved = "SELECT COUNT() AS n FROM devices.modules WHERE ENDSWITH(properties.reported.fingerprint, '00ff')"
 )
