@@ -176,6 +176,8 @@ func stateText(state string) string {
 	switch state {
 	case "waiting":
 		return "waiting for the next step"
+	case "rollingBack":
+		return "being rolled back"
 	case "rolledBack":
 		return "rolled back"
 	default:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -60,8 +61,8 @@ func (w *configurer) fleet(where string) error {
 
 // isQuery reports whether a text is a whole query, and not a condition.
 func isQuery(text string) bool {
-	first, _, _ := strings.Cut(strings.TrimSpace(text), " ")
-	return strings.EqualFold(first, "SELECT")
+	words := strings.Fields(text)
+	return len(words) > 0 && strings.EqualFold(words[0], "SELECT")
 }
 
 // find collects the devices of a query, each once.
@@ -238,14 +239,9 @@ func (f *fleetChange) suggest(where string) {
 	if f.json {
 		return
 	}
-	target, note := "FROM devices.modules WHERE moduleId = '"+string(tvilling.SecurityModule)+"' AND "+where, "Its condition is about the security module's own twin and tags, not those of the device."
-	if isQuery(where) {
-		lower := strings.ToLower(where)
-		at := strings.Index(lower, "from devices.modules where ")
-		if at < 0 || strings.Contains(lower, "group by") || strings.Contains(lower, "order by") {
-			return // a query of another kind is no target
-		}
-		target, note = where[at:], ""
+	target, note := targetOf(where)
+	if target == "" {
+		return
 	}
 	var set []string
 	for _, s := range f.texts {
@@ -255,6 +251,25 @@ func (f *fleetChange) suggest(where string) {
 	if note != "" {
 		wrap(f.out, "", note)
 	}
+}
+
+var (
+	fromModules = regexp.MustCompile(`(?i)\bFROM\s+devices\.modules\s+WHERE\s`)
+	noTarget    = regexp.MustCompile(`(?i)\b(GROUP|ORDER)\s+BY\b|\bTOP\b`)
+)
+
+// targetOf makes a target condition for security modules of what a fleet was
+// chosen by, with a word on what is different then; "" if there is none like it.
+func targetOf(where string) (target, note string) {
+	if !isQuery(where) {
+		return agentTarget(where),
+			"Its condition is about the security module's own twin and tags, not those of the device."
+	}
+	at := fromModules.FindStringIndex(where)
+	if at == nil || noTarget.MatchString(where) {
+		return "", ""
+	}
+	return where[at[0]:], ""
 }
 
 // quoteForShell writes a word so that a shell takes it as it is.

@@ -77,6 +77,22 @@ func TestConfigureNotes(t *testing.T) {
 	}
 }
 
+// TestSuggestedTarget: what is suggested is for the modules that were changed,
+// and no others.
+func TestSuggestedTarget(t *testing.T) {
+	for _, c := range []struct{ where, want string }{
+		{"tags.a = 1 OR tags.b = 2", "from devices.modules where moduleId = 'azureiotsecurity' and (tags.a = 1 OR tags.b = 2)"},
+		{"select\tdeviceId from devices.modules where tags.a = 1", "from devices.modules where tags.a = 1"},
+		{"SELECT [[" + strings.Repeat("İ", 99) + "]], deviceId FROM devices.modules WHERE a = 1", "FROM devices.modules WHERE a = 1"},
+		{"SELECT TOP 5 deviceId FROM devices.modules WHERE a = 1", ""},
+		{"SELECT deviceId FROM devices WHERE a = 1", ""},
+	} {
+		if got, _ := targetOf(c.where); got != c.want {
+			t.Errorf("%s: %s, want %s", c.where, got, c.want)
+		}
+	}
+}
+
 func TestReadYes(t *testing.T) {
 	for text, want := range map[string]bool{"y\n": true, "Yes\n": true, "": false, "\n": false, "n\n": false, "yess\n": false, "\ny\n": false} {
 		if got, err := readYes(strings.NewReader(text)); err != nil || got != want {

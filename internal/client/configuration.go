@@ -77,7 +77,7 @@ type Share struct {
 }
 
 // ConfigurationProgress says how far a configuration is. State is one of
-// applying, applied, waiting, paused, halted, rolledBack and removing.
+// applying, applied, waiting, paused, halted, rollingBack and rolledBack.
 type ConfigurationProgress struct {
 	ID        string    `json:"id"`
 	State     string    `json:"state"`

@@ -24,13 +24,13 @@ type State string
 
 // The states of a configuration.
 const (
-	Applying   State = "applying"   // twins are being looked at
-	Applied    State = "applied"    // every targeted twin was looked at; new ones follow at once
-	Waiting    State = "waiting"    // a step of a rollout is finished and watched
-	Paused     State = "paused"     // nothing is written until it is resumed
-	Halted     State = "halted"     // it goes no further until it is resumed
-	RolledBack State = "rolledBack" // what it wrote is removed; resume begins anew
-	Removing   State = "removing"   // it is deleted, and what it wrote is being removed
+	Applying    State = "applying"    // twins are being looked at
+	Applied     State = "applied"     // every targeted twin was looked at; new ones follow at once
+	Waiting     State = "waiting"     // a step of a rollout is finished and watched
+	Paused      State = "paused"      // nothing is written until it is resumed
+	Halted      State = "halted"      // it goes no further until it is resumed
+	RollingBack State = "rollingBack" // what it wrote is being removed
+	RolledBack  State = "rolledBack"  // what it wrote is removed; resume begins anew
 )
 
 // Progress says how far a configuration has come.

@@ -47,6 +47,8 @@ func (s *Service) Progress(_ context.Context, id string) (Progress, error) {
 func (c *compiled) state() State {
 	at := &c.stage
 	switch {
+	case at.Stopped == rolledBack && at.Pass != nil:
+		return RollingBack
 	case at.Stopped == rolledBack:
 		return RolledBack
 	case at.Stopped == halted:

@@ -42,10 +42,15 @@ func TestLeavingWhileKeptApart(t *testing.T) {
 					h.expect(time.Minute, map[string]string{"d": `{}`})
 					return
 				}
-				if _, err := h.service.Rollback(t.Context(), "fw", "test"); err != nil {
-					t.Fatal(err)
+				h.search.fails.Store(1)
+				p, err := h.service.Rollback(t.Context(), "fw", "test")
+				if err != nil || p.State != configuration.RollingBack {
+					t.Fatalf("%+v, %v", p, err)
 				}
-				h.expect(time.Second, map[string]string{"d": `{}`})
+				h.expect(3*time.Second, map[string]string{"d": `{}`})
+				if p, err := h.service.Progress(t.Context(), "fw"); err != nil || p.State != configuration.RolledBack {
+					t.Errorf("%+v, %v", p, err)
+				}
 			})
 		})
 	}
