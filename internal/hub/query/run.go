@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/tvilling/tvilling"
 )
@@ -191,6 +192,13 @@ func (r *run) plain(ctx context.Context, rows Rows) (*Page, error) {
 	return r.done(), nil
 }
 
+// A page makes room for all of its rows after the first sampleRows, as if the
+// others were like them, but no more than mostAhead bytes.
+const (
+	sampleRows = 4
+	mostAhead  = 512 << 10
+)
+
 // full looks at row and reports whether the page is complete without it. A page
 // is complete only once there is a row for the next one, so that the last page
 // has no continuation; or when TOP is reached.
@@ -207,7 +215,10 @@ func (r *run) full(row Row, matches bool) bool {
 		r.page.Body = append(r.page.Body, ',')
 	}
 	r.page.Body = r.query.Project(r.page.Body, row)
-	r.page.Count++
+	if r.page.Count++; r.page.Count == sampleRows {
+		rest := len(r.page.Body) / sampleRows * (pageSize(r.options.Size) - sampleRows)
+		r.page.Body = slices.Grow(r.page.Body, max(min(rest, mostAhead), 0))
+	}
 	if r.query.top == 0 {
 		return false
 	}
