@@ -73,15 +73,21 @@ func (x *Index) coarsen(t *table, c *column) {
 	for _, b := range t.blocks() {
 		x.coarsenBlock(b, c)
 	}
+	x.forget(c)
+}
+
+// forget gives up the dictionary of a column that no row has a code of, and that
+// gives out none any more.
+func (x *Index) forget(c *column) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for s, k := range c.texts {
-		x.condemn(c, k, len(s))
+	bytes := len(c.values)*valueBytes + (len(c.texts)+len(c.numbers))*entryBytes
+	for s := range c.texts {
+		bytes += len(s)
 	}
-	for _, k := range c.numbers {
-		x.condemn(c, k, 0)
-	}
-	c.texts, c.numbers = nil, nil
+	x.grow(c, -bytes)
+	c.texts, c.numbers, c.values = nil, nil, nil
+	c.refs, c.free, c.condemned, c.dead = make([]int32, firstCode), nil, nil, 0
 }
 
 func (x *Index) coarsenBlock(b *block, c *column) {
