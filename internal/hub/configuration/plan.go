@@ -1,8 +1,9 @@
 package configuration
 
 import (
-	"bytes"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 )
@@ -25,6 +26,9 @@ type part struct {
 	id     string
 	wishes []wish
 	role   role
+	// unknown says that its wishes cannot be read: it is still, and all that it
+	// has written is kept.
+	unknown bool
 }
 
 // edits is what is to be done with a section.
@@ -51,7 +55,8 @@ type removal struct {
 // nothing more to do. It fails for a damaged section.
 func plan(desired doc.Section, parts []part) (*edits, error) {
 	e := &edits{writes: make([]*tree, len(parts)), wins: make([]bool, len(parts)), holds: make([]bool, len(parts))}
-	if err := e.held(desired, parts); err != nil {
+	there, err := e.held(desired, parts)
+	if err != nil {
 		return nil, err
 	}
 	var root claims
@@ -63,7 +68,7 @@ func plan(desired doc.Section, parts []part) (*edits, error) {
 			}
 			continue
 		}
-		for _, w := range e.kept(desired, parts, i) {
+		for _, w := range there.kept(parts, i) {
 			e.wins[i] = root.add(i, w) || e.wins[i]
 		}
 	}
@@ -77,18 +82,35 @@ func plan(desired doc.Section, parts []part) (*edits, error) {
 	return e, nil
 }
 
-// held notes which of the parts that are still the section has values of.
-func (e *edits) held(desired doc.Section, parts []part) error {
+// holdings are what a section has, by the keys of paths.
+type holdings struct {
+	// values are those of each part, objects those of anybody.
+	values  []map[string]bool
+	objects map[string]bool
+}
+
+// held notes what the parts that are still have in the section.
+func (e *edits) held(desired doc.Section, parts []part) (h holdings, err error) {
 	if !desired.Configured() || !slices.ContainsFunc(parts, func(p part) bool { return p.role == still }) {
-		return nil
+		return h, nil
 	}
-	return desired.Walk(func(n *doc.Node) bool {
-		if id, _, ok := doc.ConfigurationOf(n.Actor()); ok && n.Leaf() {
-			for i := range parts {
-				if parts[i].role == still && parts[i].id == string(id) {
-					e.holds[i] = true
-				}
+	h = holdings{values: make([]map[string]bool, len(parts)), objects: make(map[string]bool)}
+	return h, desired.Walk(func(n *doc.Node) bool {
+		if n.Value.Kind() == doc.Object {
+			h.objects[key(n.Path)] = true
+		}
+		id, _, ok := doc.ConfigurationOf(n.Actor())
+		if !ok || !n.Leaf() {
+			return true
+		}
+		for i := range parts {
+			if parts[i].role != still || parts[i].id != string(id) {
+				continue
 			}
+			if e.holds[i] = true; h.values[i] == nil {
+				h.values[i] = make(map[string]bool)
+			}
+			h.values[i][key(n.Path)] = true
 		}
 		return true
 	})
@@ -96,35 +118,32 @@ func (e *edits) held(desired doc.Section, parts []part) error {
 
 // kept returns the wishes of a part that is still for which the section has
 // its own values.
-func (e *edits) kept(desired doc.Section, parts []part, i int) []*wish {
-	if parts[i].role != still || !e.holds[i] {
+func (h *holdings) kept(parts []part, i int) []*wish {
+	if len(h.values) == 0 || len(h.values[i]) == 0 {
 		return nil
 	}
 	var list []*wish
+	if parts[i].unknown {
+		for _, at := range slices.Sorted(maps.Keys(h.values[i])) {
+			list = append(list, &wish{path: strings.Split(strings.TrimSuffix(at, "\x00"), "\x00")})
+		}
+		return list
+	}
 	for j := range parts[i].wishes {
 		w := &parts[i].wishes[j]
 		switch w.kind {
 		case valueWish:
-			if setBy(desired, w.path) == parts[i].id {
+			if h.values[i][key(w.path)] {
 				list = append(list, w)
 			}
 		case objectWish:
-			if v, ok := desired.Lookup(w.path...); ok && v.Kind() == doc.Object {
+			if h.objects[key(w.path)] {
 				list = append(list, w)
 			}
 		case absentWish:
 		}
 	}
 	return list
-}
-
-// setBy returns which configuration has set the value at path, "" for none.
-func setBy(desired doc.Section, path []string) string {
-	v, ok := desired.Lookup(slices.Concat([]string{"$metadata"}, path, []string{"$lastUpdatedBy"})...)
-	if !ok {
-		return ""
-	}
-	return v.Text()
 }
 
 // claims is a place in the desired properties with what is to be there.
@@ -296,6 +315,10 @@ func (c *comparison) prune(desired doc.Section, root *claims) {
 
 // pruned appends the removals in an object at path.
 func (c *comparison) pruned(dst []removal, gone *tree, object doc.Value, node *claims, actors map[string]string, path []string) []removal {
+	members := make(map[string]doc.Value)
+	for name, v := range object.Members() {
+		members[name] = v
+	}
 	for _, name := range gone.names() {
 		child, below := gone.children[name], append(slices.Clone(path), name)
 		if child.leaf != nil {
@@ -307,36 +330,39 @@ func (c *comparison) pruned(dst []removal, gone *tree, object doc.Value, node *c
 			inside = node.children[name]
 		}
 		from := len(dst)
-		dst = c.pruned(dst, child, valueOf(object, name), inside, actors, below)
-		if inside != nil && c.writesInside(inside) || inside != nil && inside.wish != nil && inside.wish.kind == objectWish {
+		dst = c.pruned(dst, child, members[name], inside, actors, below)
+		if inside != nil && (c.writesInside(inside) || inside.wish != nil && inside.wish.kind == objectWish) {
 			continue
 		}
-		all := true
-		for member := range valueOf(object, name).Members() {
-			all = all && slices.ContainsFunc(dst[from:], func(r removal) bool { return len(r.path) == len(below)+1 && r.path[len(below)] == member })
-		}
-		if all {
+		if empties(members[name], dst[from:], len(below)) {
 			dst = append(dst[:from], removal{path: below, actor: dst[from].actor})
 		}
 	}
 	return dst
 }
 
-func valueOf(object doc.Value, name string) doc.Value {
-	for member, v := range object.Members() {
-		if member == name {
-			return v
+// empties reports whether removals below an object at a depth take all of its
+// members.
+func empties(object doc.Value, list []removal, depth int) bool {
+	gone := make(map[string]bool)
+	for _, r := range list {
+		if len(r.path) == depth+1 {
+			gone[r.path[depth]] = true
 		}
 	}
-	return doc.Value{}
+	for name := range object.Members() {
+		if !gone[name] {
+			return false
+		}
+	}
+	return true
 }
 
 // key makes one string of a path; names hold no control characters.
-func key(path []string) string {
-	var b bytes.Buffer
+func key[T string | []byte](path []T) string {
+	b := make([]byte, 0, 64)
 	for _, name := range path {
-		b.WriteString(name)
-		b.WriteByte(0)
+		b = append(append(b, name...), 0)
 	}
-	return b.String()
+	return string(b)
 }
