@@ -210,7 +210,16 @@ its own:
   tv twin show demo-00001/azureiotsecurity --data "$TVILLING"    its security module twin
   tv twin patch demo-00001 --desired '{"fps":30}' --data "$TVILLING"
   tv twin watch demo-00001 --data "$TVILLING"                    see the device report it back
-  tv query "SELECT deviceId, properties.reported.temperature FROM devices WHERE properties.reported.temperature > 20" --data "$TVILLING"
+  tv twin history demo-00001 --data "$TVILLING"                  each change, and "tv twin restore" to go back
+
+Ask the whole fleet, once or as it changes, and configure it by a rule that holds
+for devices to come as well:
+
+  tv query "SELECT properties.reported.firmware, COUNT() AS devices, MAX(properties.reported.temperature) AS hottest FROM devices GROUP BY properties.reported.firmware" --data "$TVILLING"
+  tv query "SELECT deviceId, properties.reported.temperature FROM devices WHERE properties.reported.temperature > 20" --follow --data "$TVILLING"
+  tv config create slow --target "properties.reported.model = 'simulated'" --set properties.desired.fps=15 --data "$TVILLING"
+  tv config why demo-00001 --data "$TVILLING"                    who set what, and what would be without it
+  tv config delete slow --data "$TVILLING"                       takes away what it set
 
 Connect a device of your own with any Azure IoT device SDK over MQTT at
 %[3]s, trusting %[1]s/ca.pem:
