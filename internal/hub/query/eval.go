@@ -78,12 +78,8 @@ type node interface {
 }
 
 // Members returns the members that a condition reads, each once.
-func Members(c Condition) []*Member { return distinct(c.members(nil)) }
-
-// MembersOf returns the members that an operand reads, each once.
-func MembersOf(o Operand) []*Member { return distinct(o.members(nil)) }
-
-func distinct(all []*Member) []*Member {
+func Members(c Condition) []*Member {
+	all := c.members(nil)
 	seen := make(map[*Member]bool, len(all))
 	once := all[:0]
 	for _, m := range all {
