@@ -190,7 +190,9 @@ func (f *follower) passes(ctx context.Context, which func(*compiled) bool) error
 			at.begin(now)
 			return nil
 		})
-		if err != nil && tvilling.CodeOf(err) != tvilling.ConfigurationNotFound {
+		switch tvilling.CodeOf(err) {
+		case "", tvilling.ConfigurationNotFound, tvilling.Corrupt: // a damaged one writes nothing
+		default:
 			return err
 		}
 	}
@@ -246,7 +248,8 @@ func (t *table) concerns(c *state.Change) bool {
 	case state.ReportTwin:
 		return t.reading(kind, func(path []string) bool { return inSection(path, "reported") && names(c.Body, path, 2) })
 	case state.UpdateOwned:
-		return t.reading(kind, func(path []string) bool { return names(c.Body, path, 0) })
+		// The names of owned members are lower case, and found in any.
+		return t.reading(kind, func(path []string) bool { return names(c.Body, []string{strings.ToLower(path[0])}, 0) })
 	case state.UpdateTwin, state.ReplaceTwin:
 		if c.Desired != 0 && !own {
 			return true // something of a configuration may have been overwritten

@@ -233,3 +233,20 @@ func TestSlowFigures(t *testing.T) {
 		}
 	})
 }
+
+// TestOwnedInAnyCase: a condition finds the hub's own members however their
+// names are written, and so does what is told of their changes.
+func TestOwnedInAnyCase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, hubtest.New(t))
+		h.Register(t, tvilling.Device("d"))
+		h.put(devices("fw", `{"properties.desired.fw":5}`, "Security.state = 'bad'"), "")
+		h.expect(time.Second, nil)
+		done := make(chan error, 1)
+		h.Twins.Own(tvilling.Device("d"), "security", []byte(`{"state":"bad"}`), "test", func(err error) { done <- err })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		h.expect(time.Second, map[string]string{"d": `{"fw":5} {"fw":{"status":"Applied"}} {"state":"bad"}`})
+	})
+}
