@@ -120,8 +120,6 @@ const (
 	scale   = 0x1p-200
 )
 
-func (t *total) add(x float64) { t.addTimes(x, 1) }
-
 // addTimes adds n times x.
 func (t *total) addTimes(x float64, n int64) {
 	to := &t.parts
@@ -173,7 +171,8 @@ func (p *parts) add(x float64) {
 		}
 		x = high
 	}
-	*p = append(after, x)
+	after = append(after, x)
+	*p = after
 }
 
 // value returns the sum, rounded to the nearest number.
