@@ -182,3 +182,68 @@ func TestDamagedTwinAmongTheConfigured(t *testing.T) {
 	stop()
 	followers.Wait()
 }
+
+// A configuration of which a record is damaged does not keep the hub from
+// starting, nor others from their work: what it has written stays, and it can be
+// deleted and made anew.
+func TestFlippedBitInAConfiguration(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"definition": mark, "progress": `"everyone":true`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			damagedConfiguration(t, text)
+		})
+	}
+}
+
+func damagedConfiguration(t *testing.T, text string) {
+	h := apptest.Start(t, nil)
+	c := h.Client()
+	h.Register(c, "d")
+	spec := client.ConfigurationSpec{
+		ID: "one", TargetCondition: "STARTSWITH(deviceId, 'd')", Priority: 1, Content: json.RawMessage(`{"deviceContent":{"properties.desired.x":"one"}}`),
+		Labels: map[string]string{"label": mark},
+	}
+	if _, err := c.PutConfiguration(t.Context(), spec, tvilling.Match{}); err != nil {
+		t.Fatal(err)
+	}
+	applied(t, c, "one")
+	before := effectiveOf(t, c, device("d"))
+	h.Stop()
+	flip(t, h.Data+"/hub.db", text)
+	h.Restart()
+	c = h.Client()
+	// Another one wants the place, and all twins are looked at.
+	configuration(t, c, "rival", "*", 5, `{"properties.desired.x":"rival","properties.desired.z":"rival"}`)
+	applied(t, c, "rival")
+	h.Register(c, "other")
+	eventually(t, "a new twin", func() (bool, any) {
+		e := effectiveOf(t, c, device("other"))
+		return e.desired["x"] == "rival", e
+	})
+	e := effectiveOf(t, c, device("d"))
+	if e.desired["x"] != before.desired["x"] || e.marks["one"] != "Applied" || e.desired["z"] != "rival" {
+		t.Errorf("the twin has %v, marks %v; what the damaged configuration had written was %v", e.desired, e.marks, before.desired)
+	}
+	p, err := c.ConfigurationProgress(t.Context(), "one")
+	if err != nil || !strings.Contains(p.Reason, "damaged") {
+		t.Errorf("the progress of the damaged one: %+v, %v", p, err)
+	}
+	_, err = c.PutConfiguration(t.Context(), spec, client.Any())
+	wantCode(t, "update the damaged one", err, tvilling.Corrupt)
+	wantCode(t, "delete the damaged one by an etag", c.DeleteConfiguration(t.Context(), "one", client.IfTag("MQ==")), tvilling.Corrupt)
+	h.Restart() // it stays as it is
+	c = h.Client()
+	if err := c.DeleteConfiguration(t.Context(), "one", client.Any()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing is left of it", func() (bool, any) {
+		e := effectiveOf(t, c, device("d"))
+		return e.desired["x"] == "rival" && e.marks["one"] == "", e
+	})
+	eventually(t, "it can be made anew", func() (bool, any) {
+		_, err := c.PutConfiguration(t.Context(), spec, tvilling.Match{})
+		return err == nil, err
+	})
+	applied(t, c, "one")
+}

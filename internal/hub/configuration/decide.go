@@ -118,7 +118,7 @@ func (d *decision) plan(desired doc.Section) (err error) {
 		v.part = -1
 		if v.role != out {
 			v.part = len(d.parts)
-			d.parts = append(d.parts, part{id: v.c.ID, wishes: v.c.wishes, role: v.role})
+			d.parts = append(d.parts, part{id: v.c.ID, wishes: v.c.wishes, role: v.role, unknown: v.c.broken != nil})
 		}
 	}
 	d.edits, err = plan(desired, d.parts)

@@ -195,15 +195,24 @@ func (s *Service) Delete(ctx context.Context, id string, match tvilling.Match, a
 			return notFound(op, id)
 		}
 		at := stage{Format: format}
-		old, err := stored(tx, id, &at)
-		if err != nil {
+		kind := at.Kind
+		switch old, err := stored(tx, id, &at); {
+		case tvilling.CodeOf(err) == tvilling.Corrupt && match.Allows(""):
+			// It can be removed, though nobody knows its etag.
+			c := s.table.Load().byID[id]
+			if c == nil {
+				return err
+			}
+			kind, at.Turn = c.kind, c.stage.Turn
+		case err != nil:
 			return err
+		default:
+			was := old.configuration(id)
+			if kind = was.Kind(); !match.Allows(was.ETag()) {
+				return tvilling.Errorf(tvilling.PreconditionFailed, "The etag given is not the configuration's current etag; read it again and retry.")
+			}
 		}
-		was := old.configuration(id)
-		if !match.Allows(was.ETag()) {
-			return tvilling.Errorf(tvilling.PreconditionFailed, "The etag given is not the configuration's current etag; read it again and retry.")
-		}
-		at = stage{Format: format, Kind: was.Kind(), Removed: true, Turn: at.Turn}
+		at = stage{Format: format, Kind: kind, Removed: true, Turn: at.Turn}
 		at.begin(tx.Time())
 		list.IDs = slices.DeleteFunc(list.IDs, func(other string) bool { return other == id })
 		list.Removed = append(list.Removed, id)

@@ -78,53 +78,6 @@ type Service struct {
 	lives map[string]*live
 }
 
-// New returns a service with the configurations that are stored.
-func New(ctx context.Context, o Options) (*Service, error) {
-	s := &Service{opt: o, damper: newDamper(), figures: newFigures(ctx), wake: make(chan struct{}, 1), lives: make(map[string]*live)}
-	var list index
-	if err := s.load(ctx, indexSetting, &list); err != nil {
-		return nil, err
-	}
-	byID, removed := make(map[string]*compiled), make(map[string]stage)
-	for _, id := range list.IDs {
-		var d definition
-		var at stage
-		if err := s.load(ctx, definitionSetting(id), &d); err != nil {
-			return nil, err
-		}
-		if err := s.load(ctx, stageSetting(id), &at); err != nil {
-			return nil, err
-		}
-		byID[id] = compile(d.configuration(id), at)
-		if err := byID[id].broken; err != nil {
-			o.Logger.ErrorContext(ctx, "configuration cannot be read; it is left as it is", "configuration", id, "error", err)
-		}
-	}
-	for _, id := range list.Removed {
-		var at stage
-		if err := s.load(ctx, stageSetting(id), &at); err != nil {
-			return nil, err
-		}
-		removed[id] = at
-	}
-	s.table.Store(newTable(byID, removed))
-	var at cursor
-	if err := s.load(ctx, cursorSetting, &at); err != nil {
-		return nil, err
-	}
-	s.cursor = at.Cursor
-	return s, nil
-}
-
-// load reads a setting of this package; an absent one leaves v as it is.
-func (s *Service) load(ctx context.Context, name string, v any) error {
-	value, err := s.opt.Store.Setting(ctx, name)
-	if err != nil {
-		return err
-	}
-	return decode(name, value, v)
-}
-
 // Run applies configurations until ctx ends, which is the end of the service.
 func (s *Service) Run(ctx context.Context) {
 	defer s.figures.close()

@@ -20,8 +20,9 @@ type compiled struct {
 	wishes []wish
 	// target finds the twins that the condition is true of; nil for none.
 	target *query.Query
-	// broken says why the definition cannot be read, which an older version of
-	// the hub has accepted; nil if it can.
+	// broken says why the configuration cannot be read: it is damaged, or an
+	// older version of the hub has accepted it; nil if it can. What it has
+	// written stays, against all others, and it writes nothing.
 	broken error
 }
 
@@ -89,6 +90,12 @@ func newTable(byID map[string]*compiled, removed map[string]stage) *table {
 	}
 	for _, list := range t.order {
 		slices.SortFunc(list, func(a, b *compiled) int {
+			switch {
+			case a.broken != nil && b.broken == nil:
+				return -1
+			case a.broken == nil && b.broken != nil:
+				return 1
+			}
 			return cmp.Or(-cmp.Compare(a.Priority, b.Priority), -a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 		})
 	}
