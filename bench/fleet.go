@@ -52,17 +52,20 @@ func (m fleetModule) whole() []byte {
 	return append(append(append(b[:len(b)-1], `,"security":`...), m.posture...), '}')
 }
 
-// agentObjects are the configurations that the fleet's agents have: the whole
-// object, as it stands in desired and reported properties.
-func agentObjects() ([][]byte, error) {
-	var list [][]byte
+// agentObject is a configuration of the fleet's agents: what the operator sets,
+// as it stands in desired properties, and the whole that agents report.
+type agentObject struct{ set, whole []byte }
+
+// agentObjects are the configurations that there are.
+func agentObjects() ([]agentObject, error) {
+	var list []agentObject
 	for _, frequency := range []string{"PT13H", "PT6H", "PT1H", "PT24H"} {
 		for _, size := range []int{204800, 131072, 65536} {
-			b, err := agentconfig.Whole(nil, map[string]any{"snapshotFrequency": frequency, "maxMessageSizeInBytes": size})
+			whole, err := agentconfig.Whole(nil, map[string]any{"snapshotFrequency": frequency, "maxMessageSizeInBytes": size})
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, b)
+			list = append(list, agentObject{fmt.Appendf(nil, `{"snapshotFrequency":{"value":%q},"maxMessageSizeInBytes":{"value":%d}}`, frequency, size), whole})
 		}
 	}
 	return list, nil
@@ -71,7 +74,7 @@ func agentObjects() ([][]byte, error) {
 // makeFleetModule makes the security module twin of the i-th device: the agent's
 // configuration, what it reports of itself and its machine (words, numbers, and
 // things that differ on each device), and a posture.
-func makeFleetModule(i int, objects [][]byte) fleetModule {
+func makeFleetModule(i int, objects []agentObject) fleetModule {
 	r := rand.New(rand.NewPCG(uint64(i), 6))
 	object := objects[r.IntN(len(objects))]
 	hash := func(n int) string {
@@ -83,9 +86,9 @@ func makeFleetModule(i int, objects [][]byte) fleetModule {
 	}
 	var m fleetModule
 	m.tags = fmt.Appendf(nil, `{"ring":%d,"owner":"team-%02d"}`, r.IntN(10), r.IntN(40))
-	m.desired = fmt.Appendf(nil, `{%q:%s}`, agentconfig.Object, object)
+	m.desired = fmt.Appendf(nil, `{%q:%s}`, agentconfig.Object, object.set)
 	m.reported = fmt.Appendf(nil, `{%q:%s,"x":%d,"agent":{"version":"0.%d.%d","started":"2026-%02d-%02dT%02d:%02d:%02dZ","spooled":%d},"machine":{"os":"Linux","release":"6.1.%d","arch":"%s","memory":%d,"ip":"10.%d.%d.%d"},"baseline":{"passed":%d,"failed":%d},"ports":[22,%d],"fingerprint":"%s"}`,
-		agentconfig.Object, object, i%1000, r.IntN(4), r.IntN(9), 1+r.IntN(11), 1+r.IntN(28), r.IntN(24), r.IntN(60), r.IntN(60), r.IntN(5000),
+		agentconfig.Object, object.whole, i%1000, r.IntN(4), r.IntN(9), 1+r.IntN(11), 1+r.IntN(28), r.IntN(24), r.IntN(60), r.IntN(60), r.IntN(5000),
 		r.IntN(120), pickOf(r, "x86_64", "aarch64", "armv7l"), 512<<r.IntN(5), r.IntN(255), r.IntN(255), r.IntN(255),
 		150+r.IntN(80), r.IntN(30), 1024+r.IntN(40000), hash(32))
 	state, score := "healthy", 100
@@ -192,7 +195,7 @@ func (b *bench) addFleet(ctx context.Context, data string) (err error) {
 	return nil
 }
 
-func addFleetDevice(batch *state.Batch, sealer *auth.Sealer, i int, objects [][]byte, sequence *uint64) error {
+func addFleetDevice(batch *state.Batch, sealer *auth.Sealer, i int, objects []agentObject, sequence *uint64) error {
 	now := time.Now().UTC()
 	device := tvilling.Device(deviceID(i))
 	module := tvilling.Identity{Device: device.Device, Module: tvilling.SecurityModule}
