@@ -58,7 +58,7 @@ func (s *Service) plan(ctx context.Context, t *table, next *compiled, known bool
 		if err != nil {
 			return err
 		}
-		run.Leaving = all - run.Targeted
+		run.Leaving = max(all-run.Targeted, 0) // twins may change between the two
 	}
 	for id, err := range s.opt.Search.Each(ctx, q, after) {
 		if err != nil {

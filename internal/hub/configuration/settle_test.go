@@ -69,3 +69,22 @@ func TestDecideSettles(t *testing.T) {
 		}
 	})
 }
+
+// TestWishAt: a wish is found by its path, and by those inside of it.
+func TestWishAt(t *testing.T) {
+	_, wishes, err := parseContent([]byte(`{"deviceContent":{"properties.desired":{"a":1,"a-b":{"c":2,"d":{}},"b":{"c":null},"ba":3}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"a": "a", "a.x.y": "a", "a-b": "", "a-b.c": "a-b.c", "a-b.d": "a-b.d", "a-b.d.e": "a-b.d", "a-b.e": "", "b": "", "b.c": "b.c", "b.c.d": "b.c", "ba": "ba", "0": "", "c": "",
+	} {
+		got := ""
+		if w := wishAt(wishes, strings.Split(path, ".")); w != nil {
+			got = strings.Join(w.path, ".")
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}

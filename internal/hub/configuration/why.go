@@ -50,40 +50,38 @@ func (s *Service) Why(ctx context.Context, id tvilling.Identity) (*Explanation, 
 }
 
 // wishesFor returns what configurations want at a path, in order: those that
-// are in force first.
+// are in force first. One that may not write comes after those that may.
 func (d *decision) wishesFor(path []string) []Wish {
-	var list []Wish
+	var list, waiting []Wish
 	for i := range d.verdicts {
 		v := &d.verdicts[i]
 		if !v.targeted || v.c.stage.Stopped == rolledBack {
 			continue
 		}
-		for _, w := range v.c.wishes {
-			if meets(w.path, path) {
-				list = append(list, Wish{Configuration: v.c.ID, Value: w.json()})
-				break
-			}
+		w := wishAt(v.c.wishes, path)
+		switch {
+		case w == nil:
+		case v.role == active || v.status == statusApplied:
+			list = append(list, Wish{Configuration: v.c.ID, Value: w.json()})
+		default:
+			waiting = append(waiting, Wish{Configuration: v.c.ID, Value: w.json()})
 		}
 	}
-	// One that may not write comes after those that may.
-	slices.SortStableFunc(list, func(a, b Wish) int { return d.rank(a.Configuration) - d.rank(b.Configuration) })
-	return list
+	return append(list, waiting...)
 }
 
-// rank is 0 for a configuration that takes part and 1 for one that waits.
-func (d *decision) rank(id string) int {
-	for i := range d.verdicts {
-		if v := &d.verdicts[i]; v.c.ID == id && (v.role == active || v.status == statusApplied) {
-			return 0
-		}
+// wishAt returns the wish that decides on the value at a path: it is for that
+// place, or for one around it. Wishes are in the order of their paths, and none
+// is inside of another. nil if there is none.
+func wishAt(wishes []wish, path []string) *wish {
+	i, found := slices.BinarySearchFunc(wishes, path, func(w wish, path []string) int { return slices.Compare(w.path, path) })
+	if !found {
+		i-- // one around it stands right before it
 	}
-	return 1
-}
-
-// meets reports whether a wish decides on the value at a path: it is for that
-// place, or for one around it.
-func meets(wish, path []string) bool {
-	return len(wish) <= len(path) && slices.Equal(wish, path[:len(wish)])
+	if i < 0 || len(wishes[i].path) > len(path) || !slices.Equal(wishes[i].path, path[:len(wishes[i].path)]) {
+		return nil
+	}
+	return &wishes[i]
 }
 
 func (w *wish) json() []byte {
@@ -106,7 +104,7 @@ func (d *decision) missing(there []Leaf) []Leaf {
 	var list []Leaf
 	for i := range d.verdicts {
 		v := &d.verdicts[i]
-		if !v.targeted {
+		if !v.targeted || v.c.stage.Stopped == rolledBack {
 			continue
 		}
 		for _, w := range v.c.wishes {
