@@ -89,7 +89,7 @@ func (l *Subscription) goOn(ctx context.Context, from position) error {
 	if err := l.service.opt.Sessions.Settle(ctx); err != nil {
 		return err
 	}
-	told := l.service.opt.Journal.Head()
+	told := l.service.feed.head()
 	touched, reason, err := l.since(ctx, from, told)
 	if err != nil || reason != "" {
 		l.anew = reason
