@@ -139,7 +139,7 @@ func printProgress(w io.Writer, c *client.Configuration, p *client.Configuration
 		text string
 	}{
 		{"blocked", p.Blocked, "cannot be given what they should have; \"tvilling config why DEVICE\" says why"},
-		{"damped", p.Damped, "left alone for a while, as somebody keeps undoing what is written"},
+		{"damped", p.Damped, "left alone for a while, as what is written is undone again and again, by somebody or since the target asks for it"},
 	} {
 		if n.n > 0 {
 			if err := row("  "+n.name, thousands(n.n), n.text); err != nil {

@@ -119,8 +119,13 @@ func runQuery(cmd *cobra.Command, c *client.Client, asJSON bool, limit int, text
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %d twins left out: their stored bytes are damaged; the hub's log names them\n", page.Damaged)
 		}
 		if continuation = page.Continuation; continuation == "" {
-			if n == 0 && !asJSON {
+			switch {
+			case asJSON:
+				return nil
+			case n == 0:
 				return noteNothing(cmd, c, "Nothing is found.", text)
+			case table.empty:
+				return noteNothing(cmd, c, counted(int64(n), "row")+" found, without a value in any column.", text)
 			}
 			return nil
 		}

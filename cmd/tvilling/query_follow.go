@@ -40,6 +40,9 @@ func followQuery(cmd *cobra.Command, c *client.Client, asJSON bool, o queryOptio
 			return l.end()
 		}
 		if !l.recovers(err) {
+			if l.cursor == o.cursor {
+				return err // it may be that cursor which is refused
+			}
 			return errors.Join(err, l.end())
 		}
 		l.pause = min(max(2*l.pause, firstPause), lastPause)

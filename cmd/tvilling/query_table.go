@@ -23,6 +23,8 @@ type rowTable struct {
 	columns []string
 	print   *printer
 	whole   bool
+	// empty says that there were rows, and none of them had a member.
+	empty bool
 }
 
 // add prints the rows of a page.
@@ -42,7 +44,7 @@ func (t *rowTable) add(rows []json.RawMessage) error {
 		if t.whole {
 			return printRows(t.w, t, true, rows)
 		}
-		if len(t.columns) == 0 {
+		if t.empty = len(t.columns) == 0 && (t.empty || len(rows) > 0); len(t.columns) == 0 {
 			return nil
 		}
 		t.print = newPrinter(t.w, false, headings(t.columns)...)
