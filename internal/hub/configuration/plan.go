@@ -315,10 +315,7 @@ func (c *comparison) prune(desired doc.Section, root *claims) {
 
 // pruned appends the removals in an object at path.
 func (c *comparison) pruned(dst []removal, gone *tree, object doc.Value, node *claims, actors map[string]string, path []string) []removal {
-	members := make(map[string]doc.Value)
-	for name, v := range object.Members() {
-		members[name] = v
-	}
+	members := maps.Collect(object.Members())
 	for _, name := range gone.names() {
 		child, below := gone.children[name], append(slices.Clone(path), name)
 		if child.leaf != nil {
