@@ -66,6 +66,7 @@ func (s *Service) Put(ctx context.Context, c Configuration, match tvilling.Match
 		tx.Effect(func() {
 			s.table.Store(s.table.Load().with(c.ID, out, nil))
 			s.figures.forget(c.ID)
+			s.damper.forget(c.ID) // another definition may not be undone
 			s.rouse()
 		})
 		return nil
@@ -195,7 +196,7 @@ func (s *Service) Delete(ctx context.Context, id string, match tvilling.Match, a
 			return notFound(op, id)
 		}
 		at := stage{Format: format}
-		kind := at.Kind
+		var kind Kind
 		switch old, err := stored(tx, id, &at); {
 		case tvilling.CodeOf(err) == tvilling.Corrupt && match.Allows(""):
 			// It can be removed, though nobody knows its etag.
@@ -227,6 +228,7 @@ func (s *Service) Delete(ctx context.Context, id string, match tvilling.Match, a
 		tx.Effect(func() {
 			s.table.Store(s.table.Load().with(id, nil, &at))
 			s.figures.forget(id)
+			s.damper.forget(id)
 			s.rouse()
 		})
 		return nil

@@ -56,6 +56,36 @@ func TestLeavingWhileKeptApart(t *testing.T) {
 	}
 }
 
+// TestAnotherDefinition: what one definition has suffered is not held against
+// the next one, nor against another configuration of the same id.
+func TestAnotherDefinition(t *testing.T) {
+	for _, anew := range []bool{false, true} {
+		t.Run(fmt.Sprintf("anew=%t", anew), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t, hubtest.New(t))
+				h.Register(t, tvilling.Device("d"))
+				h.put(devices("fw", `{"properties.desired.fw":5}`, "NOT IS_DEFINED(properties.desired.fw)"), "")
+				h.expect(5*time.Minute, nil)
+				if p, err := h.service.Progress(t.Context(), "fw"); err != nil || p.Damped != 1 {
+					t.Fatalf("%+v, %v", p, err)
+				}
+				if !anew {
+					h.put(update("fw", "*"), "*")
+				} else {
+					if err := h.service.Delete(t.Context(), "fw", tvilling.Match{}, "test"); err != nil {
+						t.Fatal(err)
+					}
+					h.put(devices("fw", `{"properties.desired.fw":5}`, "*"), "")
+				}
+				h.expect(2*time.Second, map[string]string{"d": `{"fw":5}` + applied})
+				if p, err := h.service.Progress(t.Context(), "fw"); err != nil || p.Damped != 0 {
+					t.Errorf("%+v, %v", p, err)
+				}
+			})
+		})
+	}
+}
+
 // TestRetriesGrowRarer: a pass that fails again and again is tried ever more
 // rarely, also if there is nothing else to do for its configuration.
 func TestRetriesGrowRarer(t *testing.T) {
