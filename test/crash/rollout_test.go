@@ -214,12 +214,18 @@ func TestRolloutsAcrossKills(t *testing.T) {
 	f.start()
 	f.register()
 	rollout := json.RawMessage(`{"steps":[{"percent":10},{"count":700}]}`)
-	f.put(client.ConfigurationSpec{ID: "base", TargetCondition: "*", Priority: 1, Rollout: rollout,
-		Content: json.RawMessage(`{"deviceContent":{"properties.desired.x":"base","properties.desired.y":"base"}}`)})
-	f.put(client.ConfigurationSpec{ID: "over", TargetCondition: "STARTSWITH(deviceId, 'b')", Priority: 9, Rollout: rollout,
-		Content: json.RawMessage(`{"deviceContent":{"properties.desired":{"x":"over","z":"over"}}}`)})
-	f.put(client.ConfigurationSpec{ID: "late", TargetCondition: "tags.late = true", Priority: 5,
-		Content: json.RawMessage(`{"deviceContent":{"properties.desired.late":"late"}}`)})
+	f.put(client.ConfigurationSpec{
+		ID: "base", TargetCondition: "*", Priority: 1, Rollout: rollout,
+		Content: json.RawMessage(`{"deviceContent":{"properties.desired.x":"base","properties.desired.y":"base"}}`),
+	})
+	f.put(client.ConfigurationSpec{
+		ID: "over", TargetCondition: "STARTSWITH(deviceId, 'b')", Priority: 9, Rollout: rollout,
+		Content: json.RawMessage(`{"deviceContent":{"properties.desired":{"x":"over","z":"over"}}}`),
+	})
+	f.put(client.ConfigurationSpec{
+		ID: "late", TargetCondition: "tags.late = true", Priority: 5,
+		Content: json.RawMessage(`{"deviceContent":{"properties.desired.late":"late"}}`),
+	})
 	for range 4 {
 		f.killAfter(1 + f.random.IntN(f.size/4))
 	}

@@ -25,7 +25,9 @@ func metric(t testing.TB, h *apptest.Hub, name string) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := http.DefaultClient.Do(r)
+	tr := &http.Transport{}
+	defer tr.CloseIdleConnections()
+	a, err := (&http.Client{Transport: tr, Timeout: patience}).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +152,6 @@ func TestQueryBombs(t *testing.T) {
 	t.Logf("%d reports went through", writes)
 	wantFlat(t, before)
 	eventually(t, "goroutines end", func() (bool, any) {
-		http.DefaultClient.CloseIdleConnections()
 		c.Close()
 		n := runtime.NumGoroutine()
 		return n <= goroutines+10, n
