@@ -11,8 +11,8 @@ import (
 func TestPrintChange(t *testing.T) {
 	t.Parallel()
 	for cause, want := range map[string]string{
-		"":                       "policy:p  {}\n",
-		"restore of\nversion 7 ": "policy:p  (" + oneLine("restore of\nversion 7 ") + ")  {}\n",
+		"":                      "policy:p  {}\n",
+		"restore of\nversion 7": "policy:p  (" + oneLine("restore of\nversion 7") + ")  {}\n",
 	} {
 		var out strings.Builder
 		printChange(&out, &client.Change{Op: "updateTwin", Actor: "policy:p", Cause: cause, Body: []byte("{}")})

@@ -83,7 +83,7 @@ func (p *parser) statement() (*Statement, error) {
 	if s.Items, err = p.selection(); err != nil {
 		return nil, err
 	}
-	if err := p.expect("FROM", "a comma, AS or FROM"); err != nil {
+	if err := p.from(s.Items); err != nil {
 		return nil, err
 	}
 	if s.From, s.Join, err = p.collections(); err != nil {
@@ -101,7 +101,20 @@ func (p *parser) statement() (*Statement, error) {
 	if p.token.kind == tokenEnd {
 		return s, nil
 	}
+	if p.token.kind == tokenWord && s.Join == nil && s.Where == nil && s.GroupBy == nil && s.OrderBy == nil && p.hint() == "" {
+		return nil, invalid(p.lexer.text, p.token.at, "expected %s, found %s. A collection has no alias.", s.follow(), clip(p.token.raw))
+	}
 	return nil, p.unexpected(s.follow())
+}
+
+// from moves behind FROM, which follows the columns.
+func (p *parser) from(items []Item) error {
+	if n := len(items); n > 0 && p.token.kind == tokenWord {
+		if last, ok := items[n-1].Expr.(*Path); ok && len(last.Segments) == 1 && upperASCII(last.Segments[0]) == "DISTINCT" {
+			return invalid(p.lexer.text, last.At(), "there is no DISTINCT; GROUP BY gives each combination of values once.")
+		}
+	}
+	return p.expect("FROM", "a comma, AS or FROM")
 }
 
 // follow says what may stand behind the clauses of s that are there.
@@ -172,6 +185,9 @@ func (p *parser) top() (int, error) {
 func (p *parser) selection() ([]Item, error) {
 	if all, err := p.skip("*"); err != nil || all {
 		return nil, err
+	}
+	if p.token.kind == tokenEnd {
+		return nil, p.unexpected("*, a path, a function or an aggregate")
 	}
 	var items []Item
 	for {
@@ -297,11 +313,14 @@ func (p *parser) unexpected(wanted string) error {
 		found = "the string " + found
 	case tokenWord, tokenKeyword, tokenEscaped, tokenNumber, tokenSymbol:
 	}
-	if hint := hints[strings.ToUpper(t.raw)]; hint != "" {
+	if hint := p.hint(); hint != "" {
 		return invalid(p.lexer.text, t.at, "expected %s, found %s. %s", wanted, found, hint)
 	}
 	return invalid(p.lexer.text, t.at, "expected %s, found %s.", wanted, found)
 }
+
+// hint returns what to do in place of the token, "" if nothing is known of it.
+func (p *parser) hint() string { return hints[strings.ToUpper(p.token.raw)] }
 
 // hints say what to do in place of things that other dialects of SQL have.
 var hints = map[string]string{
