@@ -89,7 +89,9 @@ func (c *configurers) verify(l *life) {
 	})
 	for _, t := range c.taggers {
 		for i, id := range t.ids {
-			converges(l, id, t.at[i], list, c.maker.back)
+			if !t.at[i].gone {
+				converges(l, id, t.at[i], list, c.maker.back)
+			}
 		}
 	}
 	verifyJournal(l) // nothing is written any more
@@ -311,16 +313,21 @@ func (c *configurer) verify(l *life) {
 	c.acked, c.doing = got, ""
 }
 
-// tagged is what a tagger has said of a device: its group and, by hand, a
-// desired property that no configuration has.
-type tagged struct{ group, n int }
+// tagged is what a tagger has said of a device: its group, -1 for none, and, by
+// hand, a desired property that no configuration has; or that it is not there.
+type tagged struct {
+	group, n int
+	gone     bool
+}
 
-// tagger moves devices from group to group.
+// tagger moves devices from group to group, deletes them and makes them anew.
 type tagger struct {
 	random *rand.Rand
 	ids    []tvilling.Identity
 	at     []tagged
 	n      int
+	// doing is the device of the request under way, -1 for none.
+	doing int
 }
 
 func (t *tagger) setUp(l *life) {
@@ -335,15 +342,25 @@ func (t *tagger) setUp(l *life) {
 func (t *tagger) work(l *life) {
 	for !l.killed.Load() {
 		t.n++
-		i := t.random.IntN(len(t.ids))
-		next := tagged{t.random.IntN(groups), t.n}
-		p := client.TwinPatch{Tags: json.RawMessage(fmt.Sprintf(`{"g":%d}`, next.group)), Desired: json.RawMessage(fmt.Sprintf(`{"h":%d}`, next.n))}
-		_, err := l.api.PatchTwin(l.ctx, t.ids[i], p, tvilling.Match{})
+		t.doing = t.random.IntN(len(t.ids))
+		id, next := t.ids[t.doing], tagged{group: t.random.IntN(groups), n: t.n}
+		var err error
+		switch now := t.at[t.doing]; {
+		case now.gone:
+			next = tagged{group: -1}
+			_, err = l.api.CreateDevice(l.ctx, client.Device{DeviceID: id.Device})
+		case t.random.IntN(8) == 0:
+			next = tagged{group: -1, gone: true}
+			err = l.api.Delete(l.ctx, id, client.Any())
+		default:
+			p := client.TwinPatch{Tags: json.RawMessage(fmt.Sprintf(`{"g":%d}`, next.group)), Desired: json.RawMessage(fmt.Sprintf(`{"h":%d}`, next.n))}
+			_, err = l.api.PatchTwin(l.ctx, id, p, tvilling.Match{})
+		}
 		if err == nil {
-			t.at[i] = next
+			t.at[t.doing], t.doing = next, -1
 			l.acked()
 		}
-		if l.over("tag "+t.ids[i].String(), err) {
+		if l.over("tag "+id.String(), err) {
 			return
 		}
 	}
@@ -352,27 +369,32 @@ func (t *tagger) work(l *life) {
 func (t *tagger) verify(l *life) {
 	l.t.Helper()
 	for i, id := range t.ids {
-		twin, err := l.api.Twin(l.ctx, id)
-		if err != nil {
-			l.t.Fatal(err)
-		}
 		got := tagged{group: -1}
-		var tags struct{ G *int }
-		var desired struct{ H int }
-		if len(twin.Tags) > 0 {
-			if err := json.Unmarshal(twin.Tags, &tags); err != nil {
+		twin, err := l.api.Twin(l.ctx, id)
+		switch {
+		case tvilling.CodeOf(err) == tvilling.DeviceNotFound:
+			got.gone = true
+		case err != nil:
+			l.t.Fatal(err)
+		default:
+			var tags struct{ G *int }
+			var desired struct{ H int }
+			if len(twin.Tags) > 0 {
+				if err := json.Unmarshal(twin.Tags, &tags); err != nil {
+					l.t.Fatal(err)
+				}
+			}
+			if err := json.Unmarshal(twin.Properties.Desired, &desired); err != nil {
 				l.t.Fatal(err)
 			}
+			if tags.G != nil {
+				got.group, got.n = *tags.G, desired.H
+			}
 		}
-		if err := json.Unmarshal(twin.Properties.Desired, &desired); err != nil {
-			l.t.Fatal(err)
-		}
-		if tags.G != nil {
-			got = tagged{*tags.G, desired.H}
-		}
-		if got != t.at[i] && got.n != t.n {
+		if got != t.at[i] && i != t.doing {
 			l.t.Errorf("%s is %+v, acknowledged was %+v", id, got, t.at[i])
 		}
 		t.at[i] = got
 	}
+	t.doing = -1
 }
