@@ -101,7 +101,18 @@ func (a *asker) all(ctx context.Context, text string) (rows int, err error) {
 	}
 }
 
+// page reads one page and takes its rows apart.
 func (a *asker) page(ctx context.Context, text, continuation string) (_ []json.RawMessage, next string, err error) {
+	b, next, err := a.fetch(ctx, text, continuation)
+	if err != nil {
+		return nil, "", err
+	}
+	var page []json.RawMessage
+	return page, next, json.Unmarshal(b, &page)
+}
+
+// fetch reads one page.
+func (a *asker) fetch(ctx context.Context, text, continuation string) (_ []byte, next string, err error) {
 	body, err := json.Marshal(map[string]string{"query": text})
 	if err != nil {
 		return nil, "", err
@@ -128,6 +139,5 @@ func (a *asker) page(ctx context.Context, text, continuation string) (_ []json.R
 	if answer.StatusCode != http.StatusOK {
 		return nil, "", fmt.Errorf("query: %s: %s", answer.Status, b)
 	}
-	var page []json.RawMessage
-	return page, answer.Header.Get("X-Ms-Continuation"), json.Unmarshal(b, &page)
+	return b, answer.Header.Get("X-Ms-Continuation"), nil
 }

@@ -158,17 +158,48 @@ func (x *Index) section(t *table, p *path, before, after doc.Section) {
 	if same(before, after) {
 		return
 	}
+	x.way.known = 0
 	doc.Differences(before, after, func(keys [][]byte, _, now doc.Value) {
-		at := p
-		for _, key := range keys {
-			if at = x.child(t, at, key); at == nil {
-				return
-			}
-		}
-		if !at.column.gone.Load() {
+		at := x.way.follow(x, t, p, keys)
+		if at != nil && !at.column.gone.Load() {
 			x.set(at.column, x.value(t, at.column, now))
 		}
 	})
+}
+
+// trail is the way to the member that was visited last. The next one is most
+// often beside it or below, and what is above both need not be looked up again.
+type trail struct {
+	keys  [trailLength]*byte
+	paths [trailLength]*path
+	known int
+}
+
+// trailLength is as deep as a twin goes, and one for the leaf.
+const trailLength = 12
+
+// follow returns the member that keys name from p on; nil if there is no room
+// for it.
+func (w *trail) follow(x *Index, t *table, p *path, keys [][]byte) *path {
+	n := 0
+	for n < min(w.known, len(keys)) && len(keys[n]) > 0 && w.keys[n] == &keys[n][0] {
+		p = w.paths[n]
+		n++
+	}
+	for ; n < len(keys); n++ {
+		if p = x.child(t, p, keys[n]); p == nil {
+			w.known = 0
+			return nil
+		}
+		if n < trailLength {
+			w.keys[n], w.paths[n] = nil, p
+			if len(keys[n]) > 0 {
+				w.keys[n] = &keys[n][0]
+			}
+		}
+	}
+	w.known = min(n, trailLength)
+	return p
 }
 
 // ownedMembers notes the members that the hub keeps in the root of a twin.

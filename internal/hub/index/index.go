@@ -50,6 +50,7 @@ type Index struct {
 	retiring    map[place]uint64 // when each of them went last
 	cells       []assignment
 	scratch     []byte
+	way         trail
 	filling     bool
 	// whole says that an identity without a row is new: it has no session yet.
 	whole bool
@@ -57,6 +58,7 @@ type Index struct {
 	// not bring them back.
 	gone map[tvilling.Identity]struct{}
 
+	closed     atomic.Int64 // paths that are so
 	built      atomic.Int64 // nanoseconds
 	unreadable atomic.Int64
 }

@@ -21,7 +21,11 @@ func (p *path) member(name string) *path { return p.byName[name] }
 // child returns the member of p that key names, a new one if need be, and nil
 // if there are too many. The writer alone calls it.
 func (x *Index) child(t *table, p *path, key []byte) *path {
-	if i := p.last + 1; i < len(p.members) && p.members[i].name == string(key) {
+	i := p.last + 1
+	if i >= len(p.members) {
+		i = 0
+	}
+	if i < len(p.members) && p.members[i].name == string(key) {
 		p.last = i
 		return p.members[i]
 	}
@@ -36,6 +40,7 @@ func (x *Index) child(t *table, p *path, key []byte) *path {
 	defer x.mu.Unlock()
 	if len(t.columns) >= x.limits.columns || len(p.members) >= x.limits.members {
 		p.closed = true
+		x.closed.Add(1)
 		return nil
 	}
 	return x.addPath(t, p, string(key))
