@@ -14,6 +14,9 @@ import (
 const (
 	DefaultLimit = 100
 	MaxLimit     = 1000
+	// MaxBytes is about how much a page may hold of the twins that its versions
+	// left; one that would hold more has fewer versions.
+	MaxBytes = 8 << 20
 )
 
 // Query asks for versions.
@@ -46,7 +49,8 @@ type Version struct {
 type Page struct {
 	Versions []Version
 	// Next is what to pass as Before for the page after; 0 on the last one. A
-	// page that is narrowed to parts may have few versions, or none, and a next.
+	// page that is narrowed to parts, or has large twins, may have few versions,
+	// or none, and a next.
 	Next uint64
 	// Complete says, on the last page, that the history reaches back to the
 	// making of the identity.
@@ -152,6 +156,7 @@ func (q *Query) wants(c *state.Change) bool {
 type window struct {
 	query *Query
 	n     int
+	bytes int
 	// twin and identity say that what was there before is needed, too.
 	twin, identity bool
 }
@@ -172,6 +177,9 @@ func (w *window) look(g *group) look {
 			}
 		}
 		w.twin, w.identity = w.twin || g.touches(touchesTwin), w.identity || g.touches(touchesIdentity)
+		if w.bytes += g.bytes(); w.bytes > MaxBytes {
+			w.query.Limit = max(1, min(w.query.Limit, w.n-1))
+		}
 	}
 	if w.n > w.query.Limit && !w.twin && !w.identity {
 		return enough

@@ -23,6 +23,19 @@ func (g *group) leavesTwin() bool {
 	return g.records != nil && (g.records.Twin != nil || g.records.Deleted)
 }
 
+// bytes is about how much memory the twin takes that the group left.
+func (g *group) bytes() int {
+	if !g.leavesTwin() || g.records.Twin == nil {
+		return 0
+	}
+	t := g.records.Twin
+	n := len(t.Tags) + len(t.Desired) + len(t.Reported)
+	for _, o := range t.Owned {
+		n += len(o.Value)
+	}
+	return n
+}
+
 func (g *group) leavesIdentity() bool {
 	return g.records != nil && (g.records.Identity != nil || g.records.Deleted)
 }
