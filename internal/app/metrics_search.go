@@ -42,6 +42,13 @@ func (m *metrics) watchSearch(a *App) {
 	m.gauge("tvilling_index_bytes", "Memory of the index.", figure(func(s index.Stats) int64 { return s.Bytes }))
 	m.gauge("tvilling_index_budget_bytes", "Memory that the index may take.", figure(func(s index.Stats) int64 { return s.Budget }))
 	m.gauge("tvilling_index_columns", "Paths in the index.", figure(func(s index.Stats) int64 { return int64(len(s.Columns)) }))
+	m.gauge("tvilling_index_columns_coarse", "Paths of which the budget leaves no more in the index than whether there is a value.", figure(func(s index.Stats) int64 {
+		return countColumns(s, func(c index.ColumnStats) bool { return c.Coarse && !c.Dropped })
+	}))
+	m.gauge("tvilling_index_columns_dropped", "Paths of which the budget leaves nothing in the index.", figure(func(s index.Stats) int64 {
+		return countColumns(s, func(c index.ColumnStats) bool { return c.Dropped })
+	}))
+	m.gauge("tvilling_index_objects_full", "Objects of twins that have more members than the index has columns for.", figure(func(s index.Stats) int64 { return s.Full }))
 	m.gauge("tvilling_index_damaged", "Twins of which the index knows nothing, since they cannot be read.", figure(func(s index.Stats) int64 { return s.Damaged + s.Unreadable }))
 	m.gauge("tvilling_index_build_seconds", "Time that it took to build the index; 0 before.", func() float64 { return a.index.Stats().Built.Seconds() })
 	for kind, name := range map[state.Kind]string{state.Devices: "devices", state.Modules: "modules"} {
@@ -54,4 +61,13 @@ func (m *metrics) watchSearch(a *App) {
 			return 0
 		}))
 	}
+}
+
+func countColumns(s index.Stats, which func(index.ColumnStats) bool) (n int64) {
+	for _, c := range s.Columns {
+		if which(c) {
+			n++
+		}
+	}
+	return n
 }

@@ -227,3 +227,19 @@ func TestSplit(t *testing.T) {
 		}
 	}
 }
+
+// TestFullIsCounted: paths that the index leaves out, and columns that the budget
+// takes, are told of.
+func TestFullIsCounted(t *testing.T) {
+	x := index.New(index.Options{})
+	index.Narrow(x)
+	x.Committed([]commit.Touched{put(t, tvilling.Device("d"), nil, `{"a":1,"b":1,"c":1,"o":{"p":1}}`)})
+	if got := x.Stats().Full; got != 1 {
+		t.Errorf("%d objects have more members than columns, want 1", got)
+	}
+	x = devices(t, index.Options{Budget: 1}, `{"a":1}`)
+	at := slices.IndexFunc(x.Stats().Columns, func(c index.ColumnStats) bool { return c.Path == "tags.a" && !c.Modules })
+	if c := x.Stats().Columns[at]; !c.Dropped {
+		t.Errorf("%+v, want it dropped", c)
+	}
+}

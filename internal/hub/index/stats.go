@@ -15,8 +15,10 @@ type Stats struct {
 	Bytes, Budget int64
 	// Built is how long the build took until the index was ready; 0 before.
 	Built time.Duration
-	// Columns are the paths, ascending by kind and name.
+	// Columns are the paths, ascending by kind and name. Full is how many objects
+	// have members beside them that got no column, since there are too many.
 	Columns []ColumnStats
+	Full    int64
 }
 
 // ColumnStats says how one path is kept.
@@ -41,6 +43,7 @@ func (x *Index) Stats() Stats {
 		Devices: x.devices.rows.Load(), Modules: x.modules.rows.Load(),
 		Damaged:    x.devices.damaged.Load() + x.modules.damaged.Load(),
 		Unreadable: x.unreadable.Load(),
+		Full:       x.closed.Load(),
 		Bytes:      x.bytes.Load(), Budget: x.opt.Budget, Built: time.Duration(x.built.Load()),
 	}
 	x.mu.RLock()
