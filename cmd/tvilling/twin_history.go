@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tvilling/tvilling/internal/client"
+	"github.com/tvilling/tvilling/internal/security/agentconfig"
 )
 
 // historyOptions are the flags of twin history.
@@ -139,13 +141,13 @@ func printEdits(w io.Writer, edits []client.Edit, partial bool) error {
 		// A leaf that became another is one line; what came or went whole is a
 		// line for each leaf.
 		if len(old) == 1 && len(now) == 1 && old[0].path == now[0].path {
-			if err := p.row(nil, "  "+old[0].path, shorten(old[0].value, 60)+" → "+shorten(now[0].value, 60)); err != nil {
+			if err := p.row(nil, "  "+editPath(old[0].path), shorten(old[0].value, 60)+" → "+shorten(now[0].value, 60)); err != nil {
 				return err
 			}
 			continue
 		}
 		for _, l := range old {
-			if err := p.row(nil, "  "+l.path, shorten(l.value, 60)+" → –"); err != nil {
+			if err := p.row(nil, "  "+editPath(l.path), shorten(l.value, 60)+" → –"); err != nil {
 				return err
 			}
 		}
@@ -154,17 +156,30 @@ func printEdits(w io.Writer, edits []client.Edit, partial bool) error {
 			before = "? → "
 		}
 		for _, l := range now {
-			if err := p.row(nil, "  "+l.path, before+shorten(l.value, 60)); err != nil {
+			if err := p.row(nil, "  "+editPath(l.path), before+shorten(l.value, 60)); err != nil {
 				return err
 			}
 		}
 		if partial && len(old)+len(now) == 0 {
-			if err := p.row(nil, "  "+e.Path, "? → –"); err != nil {
+			if err := p.row(nil, "  "+editPath(e.Path), "? → –"); err != nil {
 				return err
 			}
 		}
 	}
 	return p.flush()
+}
+
+// editPath writes the place of a change; a setting of the security agent without
+// the name of the object that holds them all, see [shortPath].
+func editPath(path string) string {
+	for section, name := range map[string]string{"properties.desired.": "agent: ", "properties.reported.": "agent has: "} {
+		for _, object := range []string{agentconfig.Object, "[[" + agentconfig.Object + "]]"} {
+			if setting, ok := strings.CutPrefix(path, section+object+"."); ok {
+				return name + strings.TrimSuffix(setting, ".value")
+			}
+		}
+	}
+	return path
 }
 
 // leavesOfEdit returns the leaves of a value, itself if it is no object.
