@@ -138,7 +138,7 @@ func printProgress(w io.Writer, c *client.Configuration, p *client.Configuration
 		n    int64
 		text string
 	}{
-		{"blocked", p.Blocked, "cannot be given what they should have; \"tvilling config why DEVICE\" says why"},
+		{"blocked", p.Blocked, "could not be given what they should have when all were last gone through; \"tvilling config why DEVICE\" says why"},
 		{"damped", p.Damped, "left alone for a while, as what is written is undone again and again, by somebody or since the target asks for it"},
 	} {
 		if n.n > 0 {
