@@ -2,7 +2,12 @@ package rest
 
 import "context"
 
-const eventsType = "text/event-stream; charset=utf-8"
+const (
+	eventsType = "text/event-stream; charset=utf-8"
+	// eventsAhead bounds the events that wait for a client. Each may hold a whole
+	// twin, and there are many clients that stay.
+	eventsAhead = 8
+)
 
 // Event is one server-sent event, as browsers read them.
 type Event struct {
@@ -22,7 +27,7 @@ type Event struct {
 // last of them, of type "fault", with the data {"error":{"code":…,"message":…}}.
 func (c *Call) Events(produce func(ctx context.Context, emit func(Event) error) error) error {
 	c.W.Header().Set("X-Accel-Buffering", "no") // proxies that gather answers must not
-	return c.stream(eventsType, func(ctx context.Context, emit func([]byte) error) error {
+	return c.stream(eventsType, eventsAhead, func(ctx context.Context, emit func([]byte) error) error {
 		return produce(ctx, func(e Event) error { return emit(appendEvent(nil, e)) })
 	}, appendEventFault)
 }

@@ -34,13 +34,13 @@ type Producer func(ctx context.Context, emit func(line []byte) error) error
 // one waits. An error of the producer becomes the last line,
 // {"error":{"code":…,"message":…}}: the status has long been sent.
 func (c *Call) Stream(produce Producer) error {
-	return c.stream(streamType, produce, appendStreamFault)
+	return c.stream(streamType, linesAhead, produce, appendStreamFault)
 }
 
 // stream sends what the producer makes, and in the end its error as fault
 // writes it.
-func (c *Call) stream(contentType string, produce Producer, fault func(dst []byte, f fault, tracking string) []byte) error {
-	taken, failure := c.send(contentType, produce)
+func (c *Call) stream(contentType string, ahead int, produce Producer, fault func(dst []byte, f fault, tracking string) []byte) error {
+	taken, failure := c.send(contentType, ahead, produce)
 	defer c.hurry(0)
 	if !taken || failure == nil || c.Context().Err() != nil {
 		return nil // the end, of the stream or of who reads it
@@ -59,7 +59,7 @@ func (c *Call) stream(contentType string, produce Producer, fault func(dst []byt
 // cut, so that nobody takes the part for the whole.
 func (c *Call) Export(contentType, name string, produce Producer) error {
 	c.W.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	taken, failure := c.send(contentType, produce)
+	taken, failure := c.send(contentType, linesAhead, produce)
 	defer c.hurry(0)
 	if !taken {
 		return context.Canceled // the client has gone
@@ -68,10 +68,11 @@ func (c *Call) Export(contentType, name string, produce Producer) error {
 }
 
 // send starts the producer, writes what it makes, and waits for its end. It
-// reports whether the client took everything, and the error of the producer.
-func (c *Call) send(contentType string, produce Producer) (taken bool, failure error) {
+// reports whether the client took everything, and the error of the producer, which
+// is at most ahead lines in front of the client.
+func (c *Call) send(contentType string, ahead int, produce Producer) (taken bool, failure error) {
 	ctx, cancel := context.WithCancelCause(c.Context())
-	lines := make(chan []byte, linesAhead)
+	lines := make(chan []byte, ahead)
 	c.wrote, c.status = true, http.StatusOK // the producer may log
 	var wg sync.WaitGroup
 	var failed error
