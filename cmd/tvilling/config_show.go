@@ -114,7 +114,7 @@ func printProgress(w io.Writer, c *client.Configuration, p *client.Configuration
 			return err
 		}
 		if rest := m.Targeted - m.Applied - p.Blocked - p.Damped; p.State == "applied" && rest > 0 {
-			if err := row("  overruled", thousands(rest), "others of higher priority decide there; \"tvilling config why DEVICE\" says which"); err != nil {
+			if err := row("  without it", thousands(rest), "others of higher priority decide there, or they came to match just now; \"tvilling config why DEVICE\" says why"); err != nil {
 				return err
 			}
 		}
