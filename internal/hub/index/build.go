@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -13,7 +14,7 @@ import (
 const buildRows = 32
 
 // Build fills the index from a scan of the store, while changes are told. The
-// index is ready for devices, and then for modules, once it has all of them.
+// index is ready for devices, and for modules, once it has all of them.
 // Sessions, of which it asks one by one, come last: until then it is not sure
 // of the last activity.
 //
@@ -32,15 +33,31 @@ func (x *Index) Build(ctx context.Context, scan func(ctx context.Context, kind s
 			x.gone = make(map[tvilling.Identity]struct{})
 		}
 	})
-	for _, kind := range []state.Kind{state.Devices, state.Modules} {
-		if err := x.buildKind(ctx, scan(ctx, kind)); err != nil {
-			return err
-		}
-		x.table(kind).ready.Store(true)
+	if err := x.buildKinds(ctx, scan); err != nil {
+		return err
 	}
 	x.built.Store(int64(time.Since(begin)))
 	x.hold(func() { x.filling, x.gone, x.whole = false, nil, true })
 	return x.buildSessions(ctx, sessions)
+}
+
+// buildKinds adds devices and modules. One row is written at a time, but both
+// are read at once.
+func (x *Index) buildKinds(ctx context.Context, scan func(ctx context.Context, kind state.Kind) iter.Seq2[state.Entry, error]) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var both sync.WaitGroup
+	for _, kind := range []state.Kind{state.Devices, state.Modules} {
+		both.Go(func() {
+			if err := x.buildKind(ctx, scan(ctx, kind)); err != nil {
+				stop(err) // the first one is the reason, the other follows from it
+				return
+			}
+			x.table(kind).ready.Store(true)
+		})
+	}
+	both.Wait()
+	return context.Cause(ctx)
 }
 
 // buildKind adds what a scan yields. The scan runs beside it.
