@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +24,9 @@ import (
 
 // model is what an index is about, in the plainest form.
 type model struct {
-	twins     map[tvilling.Identity]*entry
+	twins map[tvilling.Identity]*entry
+	// mu guards connected: the index asks while changes are made.
+	mu        sync.Mutex
 	connected map[tvilling.Identity]time.Time
 }
 
@@ -38,8 +41,16 @@ func newModel() *model {
 }
 
 func (m *model) live(id tvilling.Identity) (bool, time.Time, time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	at, ok := m.connected[id]
 	return ok, at, at
+}
+
+func (m *model) disconnect(id tvilling.Identity) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.connected, id)
 }
 
 // row returns the row of an identity as a scan would see it.
@@ -125,7 +136,7 @@ func (m *model) change(t *rapid.T) commit.Touched {
 	what := rapid.IntRange(0, 9).Draw(t, "what")
 	if old != nil && what == 0 && !m.hasModules(id) {
 		delete(m.twins, id)
-		delete(m.connected, id)
+		m.disconnect(id)
 		return commit.Touched{ID: id, HasIdentity: true, HasTwin: true, HasSession: true, Before: old.twin}
 	}
 	e := &entry{identity: &state.Identity{ID: id, Auth: state.Authentication{Type: state.SAS}}, twin: state.NewTwin(id)}
@@ -323,8 +334,17 @@ func TestModel(t *testing.T) {
 		for _, kind := range []state.Kind{state.Devices, state.Modules} {
 			scanned[kind] = snapshot(m.scan(t.Context(), kind))
 		}
+		// The two scans of a build run side by side; here one waits for the other,
+		// so that a run can be repeated.
+		first := rapid.SampledFrom([]state.Kind{state.Devices, state.Modules}).Draw(t, "scanned first")
+		over := make(chan struct{})
 		scan := func(_ context.Context, kind state.Kind) iter.Seq2[state.Entry, error] {
 			return func(yield func(state.Entry, error) bool) {
+				if kind == first {
+					defer close(over)
+				} else {
+					<-over
+				}
 				for range rapid.IntRange(0, 5).Draw(t, "while building") {
 					x.Committed([]commit.Touched{m.change(t)})
 				}
