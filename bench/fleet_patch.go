@@ -18,7 +18,7 @@ func runFleetPatch(ctx context.Context, b *bench) error {
 		return err
 	}
 	without := filepath.Join(b.dir, "without-index.toml")
-	if err := os.WriteFile(without, []byte("[query]\nindex_memory = \"0\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(without, []byte("[query]\nindex = false\n"), 0o600); err != nil {
 		return err
 	}
 	const rounds = 3

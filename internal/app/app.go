@@ -110,7 +110,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	// Core.
 	a.metrics = newMetrics()
 	a.index = a.newIndex()
-	a.committer, err = commit.New(ctx, commit.Options{Store: a.store, Fatal: a.fail, Observe: a.metrics.commit, Follow: a.index.Committed, Recorded: a.recorded})
+	a.committer, err = commit.New(ctx, commit.Options{Store: a.store, Fatal: a.fail, Observe: a.metrics.commit, Follow: a.indexed(), Recorded: a.recorded})
 	if err != nil {
 		return nil, err
 	}

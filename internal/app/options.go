@@ -56,6 +56,9 @@ type Options struct {
 	CacheBytes int64
 	// IndexBytes bounds the memory of the index that answers queries.
 	IndexBytes int64
+	// NoIndex leaves the index out: every query that is not for one device then
+	// looks at all twins.
+	NoIndex bool
 	// AcceptLoss lets the hub start on a journal so damaged that it cannot say
 	// which of the newest changes are lost. It is for one start.
 	AcceptLoss bool

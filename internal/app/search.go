@@ -7,6 +7,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/hubapi"
+	"github.com/tvilling/tvilling/internal/hub/commit"
 	"github.com/tvilling/tvilling/internal/hub/index"
 	"github.com/tvilling/tvilling/internal/hub/search"
 	"github.com/tvilling/tvilling/internal/hub/state"
@@ -20,13 +21,24 @@ func (a *App) newIndex() *index.Index {
 	}})
 }
 
+// indexed takes what is committed to the index.
+func (a *App) indexed() func([]commit.Touched) {
+	if a.opt.NoIndex {
+		return nil
+	}
+	return a.index.Committed
+}
+
 // openSearch makes what runs queries, over the index and the store.
 func (a *App) openSearch() {
-	a.sessions.Moved = a.index.Moved
-	a.search = search.New(search.Options{
-		Store: a.store, Sessions: a.sessions, Index: a.index, Document: hubapi.Document, Observe: a.metrics.query,
+	o := search.Options{
+		Store: a.store, Sessions: a.sessions, Document: hubapi.Document, Observe: a.metrics.query,
 		Owned: []string{posture.Member},
-	})
+	}
+	if !a.opt.NoIndex {
+		a.sessions.Moved, o.Index = a.index.Moved, a.index
+	}
+	a.search = search.New(o)
 }
 
 // buildAgain is how long the hub waits before it begins to build the index anew.
@@ -35,7 +47,7 @@ const buildAgain = 10 * time.Second
 // buildIndex fills the index from the store. Until that is done queries look at
 // all twins.
 func (a *App) buildIndex(ctx context.Context) {
-	for {
+	for !a.opt.NoIndex {
 		begin := time.Now()
 		err := a.index.Build(ctx, func(ctx context.Context, kind state.Kind) iter.Seq2[state.Entry, error] {
 			return a.store.Scan(ctx, state.Range{Kind: kind})

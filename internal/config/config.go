@@ -49,7 +49,8 @@ type file struct {
 		Indicators string `toml:"indicators"`
 	} `toml:"detection"`
 	Query struct {
-		IndexMemory size `toml:"index_memory"`
+		Index       *bool `toml:"index"`
+		IndexMemory size  `toml:"index_memory"`
 	} `toml:"query"`
 	Agents struct {
 		Folder string `toml:"folder"`
@@ -209,7 +210,7 @@ func Parse(b []byte) (app.Options, error) {
 	o := app.Options{
 		Data: f.Data, Hosts: f.Hosts, MQTT: f.MQTT, HTTPS: f.HTTPS, Admin: f.Admin,
 		CertificateFile: f.TLS.CertificateFile, KeyFile: f.TLS.KeyFile, ClassicalCurves: f.TLS.ClassicalCurves,
-		HubKeyFile: f.HubKeyFile, CacheBytes: f.Cache.value, IndexBytes: f.Query.IndexMemory.value,
+		HubKeyFile: f.HubKeyFile, CacheBytes: f.Cache.value, IndexBytes: f.Query.IndexMemory.value, NoIndex: f.Query.Index != nil && !*f.Query.Index,
 		Telemetry: f.Telemetry.options(), Security: f.Security.options(), History: f.History.options(),
 		Events: f.Events.options(), AlertAge: f.Alerts.MaxAge.value,
 		Rules: f.Detection.Rules, Indicators: f.Detection.Indicators, Agents: f.Agents.Folder, Sinks: f.sinks(),

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/app"
+	"github.com/tvilling/tvilling/internal/app/apptest"
 	"github.com/tvilling/tvilling/internal/client"
 )
 
@@ -97,5 +99,30 @@ func tag(t testing.TB, c *client.Client, id tvilling.Identity, tags string) {
 	t.Helper()
 	if _, err := c.PatchTwin(t.Context(), id, client.TwinPatch{Tags: json.RawMessage(tags)}, tvilling.Match{}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestQueriesWithoutIndex: a hub that is told to have none answers the same, by
+// looking at all twins, and follows what changes.
+func TestQueriesWithoutIndex(t *testing.T) {
+	t.Parallel()
+	h := apptest.Start(t, func(o *app.Options) { o.NoIndex = true })
+	c := h.Client()
+	for i := range 3 {
+		id := tvilling.DeviceID(fmt.Sprintf("n%d", i))
+		h.Register(c, id)
+		tag(t, c, tvilling.Device(id), fmt.Sprintf(`{"half":%d}`, i%2))
+	}
+	const text = "SELECT deviceId FROM devices WHERE tags.half = 0"
+	if got := plan(t, c, text); got != "scan" {
+		t.Errorf("it is answered by %s", got)
+	}
+	if got := found(t, c, text); got != "n0 n2" {
+		t.Errorf("it finds %q", got)
+	}
+	tag(t, c, tvilling.Device("n1"), `{"half":0}`)
+	h.Restart()
+	if got := found(t, h.Client(), text); got != "n0 n1 n2" {
+		t.Errorf("after a change and a start it finds %q", got)
 	}
 }
