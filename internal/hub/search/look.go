@@ -56,7 +56,10 @@ func (l *looker) scan(r state.Range) iter.Seq[hit] {
 		r.Kind = state.All // a device comes right before its modules
 	}
 	return func(yield func(hit) bool) {
-		passed := 0
+		passed, hold := 0, false
+		if l.query.Collection() != query.Joined { // which holds a device for its modules
+			r.Hold = &hold
+		}
 		for e, err := range l.service.opt.Store.Scan(l.ctx, r) {
 			if err != nil {
 				if !yield(hit{err: err}) {
@@ -79,6 +82,7 @@ func (l *looker) scan(r state.Range) iter.Seq[hit] {
 			default:
 				l.single, passed = nil, 0
 			}
+			hold = true
 			if !yield(h) {
 				return
 			}

@@ -50,6 +50,11 @@ type Range struct {
 	// Bare asks for the twins alone, which is cheaper: [Entry.Identity] is nil,
 	// and what has no twin is left out.
 	Bare bool
+	// Hold, if set for a bare scan, lets the store use the memory of an entry
+	// again once the next one is asked for, unless *Hold is true by then. The
+	// store sets it to false when it has taken note. It is for who looks at many
+	// entries and keeps few.
+	Hold *bool
 }
 
 // Kind selects identities in a [Range].

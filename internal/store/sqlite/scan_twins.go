@@ -30,6 +30,8 @@ type twinScan struct {
 	rows, merged []twinRow
 	keys         []byte
 	ends         []int
+	// twins are those of a step; a new step has the same only if nobody holds one.
+	twins []state.Twin
 }
 
 // twinRow is one twin of a step: what SQLite has of it, nil if nothing, and
@@ -53,16 +55,37 @@ func (s *Store) scanTwins(ctx context.Context, r state.Range) iter.Seq2[state.En
 				yield(state.Entry{}, s.refuse(err))
 				return
 			}
-			if !s.yieldTwins(rows, yield) {
+			if !sc.yield(rows, yield) {
 				return
 			}
+			sc.release()
 		}
 	}
 }
 
-// yieldTwins decodes the rows of a step; it reports whether the consumer wants more.
-func (s *Store) yieldTwins(rows []twinRow, yield func(state.Entry, error) bool) bool {
-	twins := make([]state.Twin, len(rows))
+// release makes ready for the next step: with the memory of this one, if the
+// consumer says that it holds nothing of it, and with new memory otherwise.
+func (sc *twinScan) release() {
+	if sc.r.Hold != nil && !*sc.r.Hold {
+		sc.values.again()
+		return
+	}
+	sc.twins = nil
+	if sc.r.Hold == nil {
+		sc.values.leave()
+		return
+	}
+	sc.values.blocks = nil // any of them may be handed out again later
+	*sc.r.Hold = false
+}
+
+// yield decodes the rows of a step; it reports whether the consumer wants more.
+func (sc *twinScan) yield(rows []twinRow, yield func(state.Entry, error) bool) bool {
+	s := sc.s
+	if len(sc.twins) < len(rows) {
+		sc.twins = make([]state.Twin, max(len(rows), min(sc.limit, laterStep)))
+	}
+	twins := sc.twins
 	for i := range rows {
 		row := &rows[i]
 		e := state.Entry{ID: row.id}
@@ -73,6 +96,7 @@ func (s *Store) yieldTwins(rows []twinRow, yield func(state.Entry, error) bool) 
 		case row.in.known:
 			e.Twin, _ = row.in.rec.(*state.Twin)
 		case row.value != nil:
+			twins[i] = state.Twin{}
 			if err = decodeTwinValue(&twins[i], row.id, row.value); err == nil {
 				e.Twin = &twins[i]
 			}
@@ -218,19 +242,43 @@ func appendColumn(b []byte, stmt *sqlite.Stmt, column int) []byte {
 
 // arena hands out memory in pieces of a few large blocks.
 type arena struct {
-	block []byte
-	total int // of what was handed out
+	blocks [][]byte
+	at     int // the one that is handed out
+	total  int // of what was handed out
 }
 
 // arenaBlock suits a step of twins of a usual size.
 const arenaBlock = 256 << 10
 
 func (a *arena) take(n int) []byte {
-	if n > cap(a.block)-len(a.block) {
-		a.block = make([]byte, 0, max(n, arenaBlock))
-	}
 	a.total += n
-	start := len(a.block)
-	a.block = a.block[:start+n]
-	return a.block[start : start+n : start+n]
+	for ; a.at < len(a.blocks); a.at++ {
+		b := a.blocks[a.at]
+		if start := len(b); n <= cap(b)-start {
+			a.blocks[a.at] = b[:start+n]
+			return b[start : start+n : start+n]
+		}
+	}
+	b := make([]byte, n, max(n, arenaBlock))
+	a.blocks = append(a.blocks, b)
+	return b[:n:n]
+}
+
+// again hands out the same memory once more.
+func (a *arena) again() {
+	for i := range a.blocks {
+		a.blocks[i] = a.blocks[i][:0]
+	}
+	a.at = 0
+}
+
+// leave leaves what was handed out to whoever has it, and goes on with the rest
+// of the last block.
+func (a *arena) leave() {
+	if n := len(a.blocks); n > 0 {
+		a.blocks[0] = a.blocks[n-1]
+		clear(a.blocks[1:])
+		a.blocks = a.blocks[:1]
+	}
+	a.at = 0
 }

@@ -137,6 +137,7 @@ func testScanPages(t *testing.T, setup func(testing.TB) Factory) {
 	if want := idsOf(all); !cmp.Equal(parts, want) {
 		t.Errorf("the parts have %d twins, want %d: %s", len(parts), len(want), cmp.Diff(want, parts))
 	}
+	testHold(t, s, ids)
 	// Holes and what fills them.
 	commit(t, s, remove(ids[0]), remove(ids[700]), remove(ids[len(ids)-1]))
 	commit(t, s, create(id("device-00000", "zz"))...)
@@ -176,5 +177,36 @@ func testScanWithoutTwin(t *testing.T, setup func(testing.TB) Factory) {
 	}
 	if got := scan(t, s, state.Range{Bare: true}); len(got) != 1 || got[0].Identity != nil || got[0].Twin == nil || got[0].Twin.ID != id("b", "") {
 		t.Errorf("Scan of twins = %+v, want the twin of b", got)
+	}
+}
+
+// testHold looks at many entries and keeps few: those stay as they are.
+func testHold(t testing.TB, s state.Store, ids []tvilling.Identity) {
+	t.Helper()
+	for _, every := range []int{1, 7, 800, len(ids)} {
+		var hold bool
+		var kept []*state.Twin
+		n := 0
+		for e, err := range s.Scan(t.Context(), state.Range{Bare: true, Hold: &hold}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.ID != ids[n] || !cmp.Equal(e.Twin, twinOf(ids[n], 2)) {
+				t.Fatalf("entry %d is %s with %+v", n, e.ID, e.Twin)
+			}
+			if n%every == 0 {
+				kept = append(kept, e.Twin)
+				hold = true
+			}
+			n++
+		}
+		if n != len(ids) {
+			t.Errorf("Scan yields %d, want %d", n, len(ids))
+		}
+		for i, twin := range kept {
+			if want := twinOf(ids[i*every], 2); !cmp.Equal(twin, want) {
+				t.Errorf("one of each %d kept: number %d is %+v now, want %+v", every, i, twin, want)
+			}
+		}
 	}
 }
