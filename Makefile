@@ -50,6 +50,10 @@ deb: agents ## build the agent's Debian packages, bin/tvilling-agent_VERSION_{am
 	scripts/deb $(BIN)/tvilling-agent-linux-arm64 arm64 $(BIN) $(VERSION)
 	scripts/deb $(BIN)/tvilling-agent-linux-armv7 armhf $(BIN) $(VERSION)
 
+.PHONY: assets
+assets: ## build the console's style sheet and scripts, which are committed
+	scripts/assets
+
 .PHONY: install
 install: ## install tvilling with go install
 	$(GO) install -trimpath ./cmd/tvilling

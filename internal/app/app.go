@@ -16,6 +16,8 @@ import (
 	"github.com/tvilling/tvilling/internal/api/agentapi"
 	"github.com/tvilling/tvilling/internal/api/hubapi"
 	"github.com/tvilling/tvilling/internal/api/securityapi"
+	"github.com/tvilling/tvilling/internal/console"
+	"github.com/tvilling/tvilling/internal/console/wake"
 	"github.com/tvilling/tvilling/internal/durable"
 	"github.com/tvilling/tvilling/internal/gateway/mqtt"
 	"github.com/tvilling/tvilling/internal/gateway/tlsconf"
@@ -63,7 +65,10 @@ type App struct {
 	api            *hubapi.Handler
 	securityAPI    *securityapi.Handler
 	agentAPI       *agentapi.Handler
-	metrics        *metrics
+	console        *console.Console
+	// pages is where open pages of the console wait for changes.
+	pages   wake.Hub
+	metrics *metrics
 
 	mqtt  net.Listener
 	https []net.Listener
@@ -184,6 +189,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.agentAPI = agentapi.New(agentapi.Options{
 		Auth: authenticator, Folder: a.opt.Agents, CA: a.authority, MQTTPort: a.mqttPort, Observe: a.metrics.request, Logger: a.log,
 	})
+	a.openConsole()
 	a.metrics.watch(a)
 	if err := a.writeFiles(policies, sealer); err != nil {
 		return nil, err

@@ -16,7 +16,10 @@ func (a *App) openLive(changes *journal.Journal) {
 }
 
 // recorded hands the changes of a durable round to whoever follows them in memory.
-func (a *App) recorded(changes []state.Change) { a.live.Recorded(changes) }
+func (a *App) recorded(changes []state.Change) {
+	a.live.Recorded(changes)
+	a.pages.Recorded(changes)
+}
 
 // watchLive registers the figures of live queries.
 func (m *metrics) watchLive(a *App) {

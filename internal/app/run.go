@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tvilling/tvilling/internal/api/agentapi"
+	"github.com/tvilling/tvilling/internal/console/web"
 )
 
 // drain is how long a stopping hub waits for requests and connections to end.
@@ -70,6 +71,7 @@ func (a *App) Run(ctx context.Context, h Hooks) error {
 	a.api.Stop()
 	a.securityAPI.Stop()
 	a.agentAPI.Stop()
+	a.console.Stop()
 	for _, s := range servers {
 		edges.Go(func() { a.shutdown(ending, s) })
 	}
@@ -153,6 +155,14 @@ func (a *App) handler() http.Handler {
 		}
 		if len(r.URL.Path) >= len(agentapi.Path) && strings.EqualFold(r.URL.Path[:len(agentapi.Path)], agentapi.Path) {
 			a.agentAPI.ServeHTTP(w, r)
+			return
+		}
+		if r.URL.Path == web.Root || strings.HasPrefix(r.URL.Path, web.Root+"/") {
+			a.console.ServeHTTP(w, r)
+			return
+		}
+		if r.URL.Path == "/" && r.Method == http.MethodGet && r.Header.Get("Authorization") == "" {
+			http.Redirect(w, r, web.Root, http.StatusSeeOther)
 			return
 		}
 		a.api.ServeHTTP(w, r)

@@ -21,7 +21,7 @@ func Table() *Rules {
 }
 
 func edges() []Edge {
-	return slices.Concat(wordEdges(), hubEdges(), securityEdges(), adapterEdges(), agentEdges(), wiringEdges(), testEdges())
+	return slices.Concat(wordEdges(), hubEdges(), securityEdges(), adapterEdges(), consoleEdges(), agentEdges(), wiringEdges(), testEdges())
 }
 
 // wordEdges: the words.
@@ -97,6 +97,19 @@ func adapterEdges() []Edge {
 		{From: "internal/device", To: []string{"internal/gateway/mqtt/packet"}, Why: "a device client speaks MQTT with the same codec"},
 		{From: "internal/rulefile", To: []string{"internal/security/sigma"}, Why: "a codec: the YAML of rules becomes the nodes that sigma reads"},
 		{From: "internal/notify/...", To: []string{"internal/security/ledger"}, Why: "a sink gives entries of the ledger's feed to a receiver"},
+	}
+}
+
+// consoleEdges: the pages for people: areas of pages see the core and what all
+// pages share, never each other.
+func consoleEdges() []Edge {
+	return []Edge{
+		{From: "internal/console", To: []string{"internal/console/..."}, Why: "the console puts its areas together"},
+		{From: "internal/console/ui", To: []string{"internal/console/assets"}, Why: "pages name the files that they load"},
+		{From: "internal/console/web", To: []string{"internal/console/assets", "internal/console/ui"}, Why: "a page has a frame, and files"},
+		{From: "internal/console/web", To: []string{"internal/hub/account"}, Why: "a page is for a user with a role"},
+		{From: "internal/console/wake", To: []string{"internal/hub/state"}, Why: "pages wait for durable changes"},
+		{From: "internal/console/overview", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles"},
 	}
 }
 
@@ -195,5 +208,6 @@ func isolated() [][]string {
 		{"internal/notify/webhook/...", "internal/notify/syslog/..."},
 		{"internal/store/sqlite/...", "internal/store/memory/..."},
 		{"internal/api/hubapi/...", "internal/api/securityapi/..."},
+		{"internal/console/access/...", "internal/console/overview/...", "internal/console/start/...", "internal/console/devices/...", "internal/console/twins/...", "internal/console/alerts/...", "internal/console/recommendations/...", "internal/console/investigate/...", "internal/console/configurations/...", "internal/console/settings/..."},
 	}
 }

@@ -1,0 +1,39 @@
+package console
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+
+	"github.com/tvilling/tvilling/internal/console/overview"
+	"github.com/tvilling/tvilling/internal/console/web"
+)
+
+// Options are what the pages work with, by area.
+type Options struct {
+	Accounts web.Accounts
+	// Status is asked for every page; it does not wait.
+	Status func() web.Status
+	Logger *slog.Logger
+
+	Overview overview.Options
+}
+
+// Console answers requests for pages, below [web.Root].
+type Console struct{ site *web.Site }
+
+// New returns a console.
+func New(o Options) *Console {
+	return &Console{site: web.New(web.Options{
+		Accounts: o.Accounts, Status: o.Status, Logger: o.Logger,
+		Routes: slices.Concat(
+			overview.Routes(o.Overview),
+		),
+	})}
+}
+
+// ServeHTTP answers a request.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.site.ServeHTTP(w, r) }
+
+// Stop ends what streams.
+func (c *Console) Stop() { c.site.Stop() }

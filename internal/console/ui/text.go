@@ -1,0 +1,171 @@
+package ui
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxInert is how many characters of a text that a device sent are shown in
+// place. The rest is said to be there.
+const maxInert = 4096
+
+// Inert is a text that a device or a stranger wrote: escaped, kept from
+// reordering what stands around it, with every character that would not be
+// seen, or would change how others are seen, drawn as its code point. Copying
+// gives the original. More than 4,096 characters are cut, and said to be.
+func Inert(s string) template.HTML { return inert(s, maxInert) }
+
+// Cut is [Inert] for a place with room for so many characters: what is longer
+// ends with its length.
+func Cut(n int, s string) template.HTML { return inert(s, n) }
+
+func inert(s string, most int) template.HTML {
+	var b strings.Builder
+	b.WriteString(`<bdi class="inert">`)
+	shown := 0
+	first, last := edges(s)
+	for i, r := range s {
+		if shown == most {
+			fmt.Fprintf(&b, `… <span class="ctl">%s of %s</span>`, bytesText(int64(len(s)-i))+" more", bytesText(int64(len(s))))
+			break
+		}
+		shown++
+		_, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `<span class="ctl" title="not UTF-8">%02X</span>`, s[i])
+		case r == '\n':
+			b.WriteString("\n")
+		case strange(r) || (r == ' ' || r == '\u00a0') && (i < first || i >= last):
+			// The character itself stays in the page, for whoever copies it,
+			// in an element that takes no room and lets nothing out.
+			fmt.Fprintf(&b, `<span class="ctl" data-char="U+%04X" title="%s"><span class="ctl-char">&#x%X;</span></span>`, r, name(r), escapable(r))
+		default:
+			b.WriteString(esc(string(r)))
+		}
+	}
+	b.WriteString("</bdi>")
+	return template.HTML(b.String()) //nolint:gosec // escaped, character by character
+}
+
+// escapable is r as a character reference may name it: HTML has none for most
+// control characters, which are replaced by the one that says so.
+func escapable(r rune) rune {
+	if r < 0x20 && r != '\t' || r >= 0x7f && r <= 0x9f {
+		return utf8.RuneError
+	}
+	return r
+}
+
+// edges returns where the blanks at the beginning end, and where those at the
+// end begin.
+func edges(s string) (first, last int) {
+	first = len(s) - len(strings.TrimLeft(s, " \u00a0"))
+	last = len(strings.TrimRight(s, " \u00a0"))
+	return first, max(first, last)
+}
+
+// strange reports whether r is not seen, or changes how others are.
+func strange(r rune) bool {
+	switch {
+	case r == '\t':
+		return true
+	case unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r):
+		return true
+	case unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r), unicode.Is(unicode.Variation_Selector, r):
+		return true
+	case unicode.IsSpace(r) && r != ' ' && r != '\u00a0':
+		return true
+	case r == '\u115f', r == '\u1160', r == '\u3164', r == '\uffa0', r == '\u2800': // blanks that Unicode calls letters or symbols
+		return true
+	default:
+		return false
+	}
+}
+
+// name says what a strange character is.
+func name(r rune) string {
+	switch {
+	case r == '\t':
+		return "tab"
+	case unicode.Is(unicode.Bidi_Control, r):
+		return "changes the direction of text"
+	case unicode.IsControl(r):
+		return "control character"
+	default:
+		return "not visible"
+	}
+}
+
+// Mono is an [Inert] text in the type of machines.
+func Mono(s string) template.HTML { return element("span", "mono", Inert(s)) }
+
+// ID is the id of something, which is a name that a stranger may have chosen.
+func ID(s any) template.HTML {
+	return element("span", "id", inert(fmt.Sprint(s), 160))
+}
+
+// Tag is a key with its value.
+func Tag(key, value string) template.HTML {
+	return element("span", "tag", "<b>"+inert(key, 40)+"</b> "+inert(value, 60))
+}
+
+// Plural is n with the noun in its number: 1 device, 2 devices.
+func Plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	switch {
+	case strings.HasSuffix(noun, "y") && !strings.HasSuffix(noun, "ay") && !strings.HasSuffix(noun, "ey"):
+		noun = strings.TrimSuffix(noun, "y") + "ies"
+	default:
+		noun += "s"
+	}
+	return Count(n) + " " + noun
+}
+
+// Root begins the addresses of all pages.
+const Root = "/console"
+
+// URL is the address of a page: segments of a path, each escaped, below the
+// console's root. A last argument of type url.Values is its query.
+func URL(parts ...any) string {
+	var b strings.Builder
+	b.WriteString(Root)
+	for _, p := range parts {
+		if q, ok := p.(url.Values); ok {
+			if len(q) > 0 {
+				b.WriteString("?" + q.Encode())
+			}
+			continue
+		}
+		b.WriteString("/" + Segment(fmt.Sprint(p)))
+	}
+	return b.String()
+}
+
+// Segment is an id as one segment of a path. Browsers take "." and ".." out of
+// paths, however escaped, so these two (and what looks like the way out) begin
+// with a tilde, which no id of a device has.
+func Segment(id string) string {
+	if id == "." || id == ".." || strings.HasPrefix(id, "~") {
+		id = "~" + id
+	}
+	return url.PathEscape(id)
+}
+
+// Unsegment is the id that [Segment] made a decoded segment of.
+func Unsegment(s string) string { return strings.TrimPrefix(s, "~") }
+
+// safeURL lets through the addresses of this console's pages, and queries and
+// fragments of the page itself.
+func safeURL(s string) string {
+	if strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && !strings.HasPrefix(s, `/\`) || strings.HasPrefix(s, "?") || strings.HasPrefix(s, "#") {
+		return s
+	}
+	return "#"
+}
