@@ -109,6 +109,8 @@ func consoleEdges() []Edge {
 		{From: "internal/console/web", To: []string{"internal/console/assets", "internal/console/ui"}, Why: "a page has a frame, and files"},
 		{From: "internal/console/web", To: []string{"internal/hub/account"}, Why: "a page is for a user with a role"},
 		{From: "internal/console/wake", To: []string{"internal/hub/state"}, Why: "pages wait for durable changes"},
+		{From: "internal/console/devicehead", To: []string{"internal/console/ui"}, Why: "the head of a device's pages has links and marks"},
+		{From: "internal/console/devicehead", To: []string{"internal/hub/registry", "internal/security/ledger", "internal/security/posture"}, Why: "who a device is, and how it stands"},
 		{From: "internal/console/overview", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles"},
 	}
 }

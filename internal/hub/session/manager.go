@@ -238,6 +238,16 @@ func (m *Manager) Live(id tvilling.Identity) (connected bool, since, activity ti
 	return true, time.Unix(0, s.opened).UTC(), time.Unix(0, s.activity.Load()).UTC()
 }
 
+// Connection returns how id is connected: by which transport and from where, ""
+// both while it is not.
+func (m *Manager) Connection(id tvilling.Identity) (transport, remote string) {
+	s := m.session(id)
+	if s == nil {
+		return "", ""
+	}
+	return s.opt.Transport, s.opt.Remote
+}
+
 // Desired delivers a change of desired properties to id, if it is connected
 // and subscribed. It is called from the committer, in commit order.
 func (m *Manager) Desired(id tvilling.Identity, version int64, patch []byte) {
