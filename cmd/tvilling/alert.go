@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -40,6 +41,7 @@ type alertFilter struct {
 	typ, owner       string
 	severity, status []string
 	period           period
+	raised           struct{ from, to moment }
 }
 
 var (
@@ -56,6 +58,8 @@ func (o *alertFilter) add(cmd *cobra.Command) {
 	f.StringSliceVar(&o.status, "status", nil, "only alerts with these `statuses`: "+strings.Join(statuses, ", "))
 	f.StringVar(&o.owner, "owner", "", "only alerts of this owner, a `name`")
 	o.period.add(cmd, "was observed last")
+	f.Var(&o.raised.from, "raised-from", "only alerts raised at this `time` or later")
+	f.Var(&o.raised.to, "raised-to", "only alerts raised before this `time`")
 	completes(cmd, "severity", severities...)
 	completes(cmd, "status", statuses...)
 }
@@ -73,6 +77,10 @@ func (o *alertFilter) filter() (client.AlertFilter, error) {
 	}
 	if err := oneOf("status", o.status, statuses); err != nil {
 		return f, err
+	}
+	f.RaisedFrom, f.RaisedTo = o.raised.from.Time, o.raised.to.Time
+	if !f.RaisedFrom.IsZero() && !f.RaisedTo.IsZero() && !f.RaisedFrom.Before(f.RaisedTo) {
+		return f, usageError{errors.New("--raised-to must be after --raised-from")}
 	}
 	f.From, f.To, err = o.period.bounds()
 	return f, err

@@ -74,9 +74,10 @@ func newAlertSummaryCommand(hub *hubFlags) *cobra.Command {
 	var s summaryOptions
 	cmd := &cobra.Command{
 		Use:   "summary",
-		Short: "Count alerts by type, severity, status, device or day",
+		Short: "Count alerts by type, severity, status, device, day or hour",
 		Example: `  tvilling alert summary --status open
   tvilling alert summary --by day,severity --since 30d
+  tvilling alert summary --by raisedHour,severity --raised-from 2026-11-28T00:00:00Z
   tvilling alert summary --by device --status open --top 10`,
 		Args: cobra.NoArgs,
 		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, _ []string) error {
@@ -92,6 +93,6 @@ func newAlertSummaryCommand(hub *hubFlags) *cobra.Command {
 		}),
 	}
 	o.add(cmd)
-	s.add(cmd, []string{"device", "type", "severity", "status", "day"}, "type", "severity")
+	s.add(cmd, []string{"device", "type", "severity", "status", "day", "raisedHour"}, "type", "severity")
 	return cmd
 }

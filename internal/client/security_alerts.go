@@ -81,8 +81,9 @@ type AlertFilter struct {
 	// Status may have "open" for all that somebody has to do with.
 	Status []string
 	Owner  string
-	// From and To bound the time of the newest evidence.
-	From, To time.Time
+	// From and To bound the time of the newest evidence, RaisedFrom and RaisedTo
+	// that at which the alert was raised.
+	From, To, RaisedFrom, RaisedTo time.Time
 }
 
 func (f AlertFilter) query() url.Values {
@@ -94,6 +95,8 @@ func (f AlertFilter) query() url.Values {
 	setIf(q, "owner", f.Owner)
 	setTime(q, "from", f.From)
 	setTime(q, "to", f.To)
+	setTime(q, "raisedFrom", f.RaisedFrom)
+	setTime(q, "raisedTo", f.RaisedTo)
 	return q
 }
 

@@ -70,7 +70,10 @@ func alertFilter(c *rest.Call) (f ledger.AlertFilter, err error) {
 			}
 		}
 	}
-	f.From, f.To, err = span(c)
+	if f.From, f.To, err = span(c, "from", "to"); err != nil {
+		return f, err
+	}
+	f.RaisedFrom, f.RaisedTo, err = span(c, "raisedFrom", "raisedTo")
 	return f, err
 }
 
@@ -211,7 +214,7 @@ func (h *Handler) alertHistory(c *rest.Call) error {
 
 // alertSummary is GET alerts/summary.
 func (h *Handler) alertSummary(c *rest.Call) error {
-	by, err := columns(c, "device", "type", "severity", "status", "day")
+	by, err := columns(c, "device", "type", "severity", "status", "day", "raisedHour")
 	if err != nil {
 		return err
 	}

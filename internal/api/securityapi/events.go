@@ -97,7 +97,7 @@ func question(c *rest.Call) (q event.Query, w investigate.Where, err error) {
 	default:
 		return q, nil, rest.BadParameter("type", `The type is "Security", "Operational" or "Diagnostic".`)
 	}
-	if q.From, q.To, err = span(c); err != nil {
+	if q.From, q.To, err = span(c, "from", "to"); err != nil {
 		return q, nil, err
 	}
 	w, err = investigate.ParseWhere(c.Query["where"])
@@ -251,7 +251,7 @@ func (h *Handler) eventSummary(c *rest.Call) error {
 	if s.Device, err = device(c); err != nil {
 		return err
 	}
-	if s.From, s.To, err = span(c); err != nil {
+	if s.From, s.To, err = span(c, "from", "to"); err != nil {
 		return err
 	}
 	if which != investigate.Ports && c.Query.Has("maxPort") {

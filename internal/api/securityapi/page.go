@@ -71,16 +71,16 @@ func device(c *rest.Call) (tvilling.DeviceID, error) {
 	return tvilling.DeviceID(d), nil
 }
 
-// span reads the query string's from and to.
-func span(c *rest.Call) (from, to time.Time, err error) {
-	if from, err = c.Time("from"); err != nil {
+// span reads the bounds of a time from the query string.
+func span(c *rest.Call, fromName, toName string) (from, to time.Time, err error) {
+	if from, err = c.Time(fromName); err != nil {
 		return from, to, err
 	}
-	if to, err = c.Time("to"); err != nil {
+	if to, err = c.Time(toName); err != nil {
 		return from, to, err
 	}
 	if !to.IsZero() && !from.Before(to) && !from.IsZero() {
-		return from, to, rest.BadParameter("to", "The time must be after from.")
+		return from, to, rest.BadParameter(toName, "The time must be after "+fromName+".")
 	}
 	return from, to, nil
 }

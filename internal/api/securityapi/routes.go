@@ -19,7 +19,7 @@ func (h *Handler) routes() []rest.Route {
 		recommendation = "recommendations/{type}/{device}"
 		rule           = "detections/rules/{name}"
 	)
-	alerts := params("device", "type", "severity*", "status*", "owner", "from", "to")
+	alerts := params("device", "type", "severity*", "status*", "owner", "from", "to", "raisedFrom", "raisedTo")
 	advice := params("device", "type", "severity*", "state")
 	events := params("device", "name*", "type", "from", "to", "where*")
 	table := []rest.Route{

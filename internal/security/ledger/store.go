@@ -39,8 +39,9 @@ type AlertFilter struct {
 	Severity []Severity
 	Status   []Status
 	Owner    string
-	// From and To bound Last.
-	From, To time.Time
+	// From and To bound Last, RaisedFrom and RaisedTo bound Created: from and
+	// not to.
+	From, To, RaisedFrom, RaisedTo time.Time
 }
 
 // RecommendationFilter selects recommendations; zero members select all.
@@ -75,7 +76,8 @@ type Store interface {
 	// Alerts yields alerts, newest Created first, ties by ID; after is the last
 	// one already seen, "" at the start.
 	Alerts(ctx context.Context, f AlertFilter, after string) iter.Seq2[*Alert, error]
-	// AlertGroups counts alerts by columns out of device, type, severity, status, day.
+	// AlertGroups counts alerts by columns out of device, type, severity, status,
+	// day (of Last) and raisedHour (of Created).
 	AlertGroups(ctx context.Context, f AlertFilter, by []string) ([]Group, error)
 	History(ctx context.Context, alert string) ([]Step, error)
 

@@ -113,6 +113,16 @@ func testAlertFilters(t *testing.T, setup func(testing.TB) Factory) {
 		{"span", ledger.AlertFilter{From: at(20), To: at(40)}, func(a *ledger.Alert) bool { return !a.Last.Before(at(20)) && a.Last.Before(at(40)) }},
 		{"from", ledger.AlertFilter{From: at(20), Status: []ledger.Status{ledger.New}}, func(a *ledger.Alert) bool { return !a.Last.Before(at(20)) && a.Status == ledger.New }},
 		{"to", ledger.AlertFilter{To: at(20), Type: "IoT_Type1"}, func(a *ledger.Alert) bool { return a.Last.Before(at(20)) && a.Type == "IoT_Type1" }},
+		{"raised in", ledger.AlertFilter{RaisedFrom: at(-20), RaisedTo: at(-10)}, func(a *ledger.Alert) bool { return !a.Created.Before(at(-20)) && a.Created.Before(at(-10)) }},
+		{"raised from", ledger.AlertFilter{RaisedFrom: at(-20), Status: []ledger.Status{ledger.New}}, func(a *ledger.Alert) bool { return !a.Created.Before(at(-20)) && a.Status == ledger.New }},
+		{"raised to", ledger.AlertFilter{RaisedTo: at(-20), Type: "IoT_Type1"}, func(a *ledger.Alert) bool { return a.Created.Before(at(-20)) && a.Type == "IoT_Type1" }},
+		{
+			"raised in, of a device", ledger.AlertFilter{Device: "device-1", RaisedFrom: at(-40), RaisedTo: at(-9), From: at(20)},
+			func(a *ledger.Alert) bool {
+				return a.Device == "device-1" && !a.Created.Before(at(-40)) && a.Created.Before(at(-9)) && !a.Last.Before(at(20))
+			},
+		},
+		{"raised by an owner", ledger.AlertFilter{Owner: "ann", RaisedFrom: at(-30)}, func(a *ledger.Alert) bool { return a.Owner == "ann" && !a.Created.Before(at(-30)) }},
 		{
 			"everything", ledger.AlertFilter{
 				Device: "device-2", Type: "IoT_Type0", Owner: "bob", From: at(0), To: at(100),
@@ -170,7 +180,9 @@ func testAlertGroups(t *testing.T, setup func(testing.TB) Factory) {
 	for n := range 12 {
 		b.Alerts = append(b.Alerts, with(n, func(a *ledger.Alert) {
 			a.Last = time.Date(2026, 2, 28, 22+n/4, 0, 0, 0, time.UTC)
+			a.Created = time.Date(2026, 2, 28, 23, 0, 0, n%2*(3600e9-1), time.UTC)
 			if n == 11 {
+				a.Created = a.Created.AddDate(-60, 0, 0)
 				a.Status, a.Last = ledger.Dismissed, time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC)
 			}
 		}))
@@ -200,12 +212,18 @@ func testAlertGroups(t *testing.T, setup func(testing.TB) Factory) {
 		{ledger.AlertFilter{Device: "device-2", From: time.Date(2026, 2, 28, 23, 0, 0, 0, time.UTC)}, []string{"day", "status"}, []ledger.Group{
 			{Values: []string{"2026-02-28", "new"}, Count: 1, Devices: 1}, {Values: []string{"2026-03-01", "new"}, Count: 1, Devices: 1},
 		}},
+		{ledger.AlertFilter{}, []string{"raisedHour"}, []ledger.Group{
+			{Values: []string{"2026-02-28T23:00:00Z"}, Count: 11, Devices: 3}, {Values: []string{"1966-02-28T23:00:00Z"}, Count: 1, Devices: 1},
+		}},
+		{ledger.AlertFilter{RaisedFrom: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Severity: []ledger.Severity{ledger.Low}}, []string{"severity", "raisedHour"}, []ledger.Group{
+			{Values: []string{"low", "2026-02-28T23:00:00Z"}, Count: 3, Devices: 3},
+		}},
 		{ledger.AlertFilter{Owner: "bob"}, nil, []ledger.Group{{Values: []string{}, Count: 4, Devices: 1}}},
 	} {
 		got, err := s.AlertGroups(ctx, test.f, test.by)
 		want(t, fmt.Sprintf("AlertGroups(%+v, %v)", test.f, test.by), got, err, test.want)
 	}
-	for _, by := range [][]string{{"colour"}, {"state"}, {"day", "day"}, {""}} {
+	for _, by := range [][]string{{"colour"}, {"state"}, {"day", "day"}, {"hour"}, {""}} {
 		_, err := s.AlertGroups(ctx, ledger.AlertFilter{}, by)
 		wantCode(t, fmt.Sprint("AlertGroups by ", by), err, tvilling.InvalidArgument)
 	}

@@ -3,6 +3,7 @@ package securitydb
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,10 @@ import (
 // maxGroups is the most lines a summary may have.
 const maxGroups = 100_000
 
-const nanosPerDay = int64(24 * time.Hour)
+const (
+	nanosPerDay  = int64(24 * time.Hour)
+	nanosPerHour = int64(time.Hour)
+)
 
 // column of a summary: the expression that it groups by, and how the values of
 // that are shown.
@@ -35,6 +39,10 @@ func asDay(stmt *sqlite.Stmt, i int) string {
 	return time.Unix(0, 0).UTC().AddDate(0, 0, int(stmt.ColumnInt64(i))).Format(time.DateOnly)
 }
 
+func asHour(stmt *sqlite.Stmt, i int) string {
+	return time.Unix(stmt.ColumnInt64(i)*3600, 0).UTC().Format(time.RFC3339)
+}
+
 // named shows a number as a name out of a list.
 func named[S ~string](list []S) func(*sqlite.Stmt, int) string {
 	return func(stmt *sqlite.Stmt, i int) string {
@@ -48,12 +56,14 @@ func named[S ~string](list []S) func(*sqlite.Stmt, int) string {
 func alertColumns() []groupColumn {
 	// Division rounds towards zero, days begin before.
 	day := fmt.Sprintf("(last - ((last %% %[1]d) + %[1]d) %% %[1]d) / %[1]d", nanosPerDay)
+	hour := fmt.Sprintf("(-newest - ((-newest %% %[1]d) + %[1]d) %% %[1]d) / %[1]d", nanosPerHour)
 	return []groupColumn{
 		{"device", "device", asText},
 		{"type", "type", asText},
 		{"severity", "severity", asSeverity},
 		{"status", "status", named(statuses)},
 		{"day", day, asDay},
+		{"raisedHour", hour, asHour},
 	}
 }
 
@@ -65,17 +75,20 @@ func adviceColumns() []groupColumn {
 
 // AlertGroups counts alerts by columns, the most frequent first. Without
 // columns it returns one line that counts all. "day" is the UTC day of the
-// newest evidence.
+// newest evidence, "raisedHour" the hour in which the alert was raised.
 func (s *Store) AlertGroups(ctx context.Context, f ledger.AlertFilter, by []string) ([]ledger.Group, error) {
 	q, err := newAlertQuery(f)
 	if err != nil {
 		return nil, err
 	}
+	raised := q.low > math.MinInt64 || q.high < math.MaxInt64
 	where := " FROM alert INDEXED BY alert_last WHERE (?1 = '' OR device = ?1) AND " + ofType
 	switch {
 	case f.Device != "":
 		where = " FROM alert INDEXED BY alert_device WHERE device = ?1 AND " + ofType
 	case f.Owner != "" || !f.From.IsZero() || !f.To.IsZero() || slices.Contains(by, "day"):
+	case raised || slices.Contains(by, "raisedHour"):
+		where = " FROM alert INDEXED BY alert_newest WHERE (?1 = '' OR device = ?1) AND " + ofType
 	case f.Type != "":
 		where = " FROM alert INDEXED BY alert_type WHERE type = ?2"
 	case len(f.Status)+len(f.Severity) == 0 && len(by) == 1 && by[0] == "device": // in order already
@@ -94,7 +107,12 @@ func (s *Store) AlertGroups(ctx context.Context, f ledger.AlertFilter, by []stri
 	} else {
 		where += " AND ?7 IS NULL"
 	}
-	return s.groups(ctx, "summarise alerts", alertColumns(), by, f.Device != "", where, q.args[:])
+	args := q.args[:]
+	if raised {
+		where += " AND newest >= ?8 AND newest <= ?9"
+		args = append(args, q.low, q.high)
+	}
+	return s.groups(ctx, "summarise alerts", alertColumns(), by, f.Device != "", where, args)
 }
 
 // RecommendationGroups counts recommendations by columns, the most frequent

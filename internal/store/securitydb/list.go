@@ -39,7 +39,8 @@ func (p alertPlace) compare(o alertPlace) int {
 
 // The parameters of every query for alerts: 1 device, 2 type, 3 severities and
 // 4 statuses as bit sets, 5 owner, 6 and 7 bounds of last; 8 to 10 the place
-// and the number of rows, 11 and 12 the status and severity of a run.
+// and the number of rows, 11 the highest newest (the places begin with the
+// lowest), 12 and 13 the status and severity of a run.
 const (
 	ofDevice   = "(?1 = '' OR device = ?1)"
 	ofType     = "(?2 = '' OR type = ?2)"
@@ -47,9 +48,9 @@ const (
 	ofStatus   = "((1 << status) & ?4) <> 0"
 	ofOwner    = "(?5 = '' OR owner = ?5)"
 	ofTime     = "(?6 IS NULL OR last >= ?6) AND (?7 IS NULL OR last < ?7)"
-	page       = " AND (newest, id) > (?8, ?9) ORDER BY newest, id LIMIT ?10"
+	page       = " AND (newest, id) > (?8, ?9) AND newest <= ?11 ORDER BY newest, id LIMIT ?10"
 	selectPage = "SELECT newest, id, n FROM alert INDEXED BY "
-	inRun      = " AND status = ?11 AND severity = ?12 AND "
+	inRun      = " AND status = ?12 AND severity = ?13 AND "
 )
 
 // The ways to page through alerts.
@@ -74,10 +75,12 @@ type alertQuery struct {
 	statuses []int64
 	// severities and statuses are what the filter asks for, all if nothing.
 	severities []int64
+	// low and high bound newest, both included.
+	low, high int64
 }
 
 func newAlertQuery(f ledger.AlertFilter) (*alertQuery, error) {
-	q := &alertQuery{filter: f}
+	q := &alertQuery{filter: f, low: math.MinInt64, high: math.MaxInt64}
 	var err error
 	if q.severities, err = severityNumbers(f.Severity); err != nil {
 		return nil, err
@@ -102,6 +105,12 @@ func newAlertQuery(f ledger.AlertFilter) (*alertQuery, error) {
 	}
 	if !f.To.IsZero() {
 		q.args[6] = nanos(f.To)
+	}
+	if !f.RaisedFrom.IsZero() {
+		q.high = -nanos(f.RaisedFrom)
+	}
+	if !f.RaisedTo.IsZero() {
+		q.low = -nanos(f.RaisedTo) + 1
 	}
 	return q, nil
 }
@@ -189,7 +198,11 @@ func (q *alertQuery) places(conn *sqlite.Conn, after alertPlace, limit int) ([]a
 		list = append(list, alertPlace{stmt.ColumnInt64(0), stmt.ColumnText(1), stmt.ColumnInt64(2)})
 		return true
 	}
-	args := append(q.args[:], after.newest, after.id, int64(limit))
+	// No alert has no id, so this place is before all that are bounded.
+	if first := (alertPlace{newest: q.low}); after.compare(first) < 0 {
+		after = first
+	}
+	args := append(q.args[:], after.newest, after.id, int64(limit), q.high)
 	if !runs {
 		return list, each(conn, query, take, args...)
 	}

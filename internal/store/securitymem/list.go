@@ -18,7 +18,8 @@ func among[T comparable](list []T, v T) bool { return len(list) == 0 || slices.C
 func alertMatches(f *ledger.AlertFilter, a *ledger.Alert) bool {
 	return (f.Device == "" || a.Device == f.Device) && (f.Type == "" || a.Type == f.Type) && (f.Owner == "" || a.Owner == f.Owner) &&
 		among(f.Severity, a.Severity) && among(f.Status, a.Status) &&
-		(f.From.IsZero() || !a.Last.Before(f.From)) && (f.To.IsZero() || a.Last.Before(f.To))
+		(f.From.IsZero() || !a.Last.Before(f.From)) && (f.To.IsZero() || a.Last.Before(f.To)) &&
+		(f.RaisedFrom.IsZero() || !a.Created.Before(f.RaisedFrom)) && (f.RaisedTo.IsZero() || a.Created.Before(f.RaisedTo))
 }
 
 func checkAlertFilter(f *ledger.AlertFilter) error {
@@ -93,7 +94,7 @@ func (s *Store) AlertGroups(ctx context.Context, f ledger.AlertFilter, by []stri
 	if err != nil {
 		return nil, err
 	}
-	return groups(list, by, []string{"device", "type", "severity", "status", "day"}, func(a *ledger.Alert, column string) string {
+	return groups(list, by, []string{"device", "type", "severity", "status", "day", "raisedHour"}, func(a *ledger.Alert, column string) string {
 		switch column {
 		case "device":
 			return string(a.Device)
@@ -103,6 +104,8 @@ func (s *Store) AlertGroups(ctx context.Context, f ledger.AlertFilter, by []stri
 			return a.Severity.String()
 		case "status":
 			return string(a.Status)
+		case "raisedHour":
+			return a.Created.UTC().Truncate(time.Hour).Format(time.RFC3339)
 		default:
 			return a.Last.UTC().Format(time.DateOnly)
 		}
