@@ -7,6 +7,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/rest"
+	"github.com/tvilling/tvilling/internal/csvsafe"
 	"github.com/tvilling/tvilling/internal/security/investigate"
 )
 
@@ -32,9 +33,9 @@ func (h *Handler) exportEvents(c *rest.Call) error {
 	case "csv":
 		contentType, name = "text/csv; charset=utf-8; header=present", "security-events.csv"
 		encode = func(dst []byte, r *investigate.Row) ([]byte, error) { //nolint:unparam // as JSON lines have it
-			return appendCSV(dst, r.Cells()), nil
+			return csvsafe.Append(dst, r.Cells()), nil
 		}
-		head = appendCSV(nil, investigate.Columns())
+		head = csvsafe.Append(nil, investigate.Columns())
 	default:
 		return rest.BadParameter("format", `The format is "jsonl" or "csv".`)
 	}

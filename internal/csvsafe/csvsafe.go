@@ -1,4 +1,6 @@
-package securityapi
+// Package csvsafe writes CSV of what strangers wrote, for spreadsheets that take
+// some text for formulas and terminals that take some for commands.
+package csvsafe
 
 import (
 	"strings"
@@ -8,7 +10,7 @@ import (
 
 const hexDigits = "0123456789abcdef"
 
-// appendCSV appends a record as RFC 4180 has it: cells with a comma, a quote or
+// Append appends a record as RFC 4180 has it: cells with a comma, a quote or
 // the end of a line are quoted, quotes doubled, the record ends with CR LF.
 //
 // Cells are data of devices, and spreadsheets take some text for formulas: a
@@ -16,7 +18,7 @@ const hexDigits = "0123456789abcdef"
 // it. Other control characters, and those that turn the direction of writing
 // or end a line unseen, are written as \u and four digits, which in the column
 // of JSON means the same.
-func appendCSV(dst []byte, cells []string) []byte {
+func Append(dst []byte, cells []string) []byte {
 	for i, cell := range cells {
 		if i > 0 {
 			dst = append(dst, ',')

@@ -1,4 +1,4 @@
-package securityapi_test
+package csvsafe_test
 
 import (
 	"encoding/csv"
@@ -6,10 +6,12 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/tvilling/tvilling/internal/api/securityapi"
+	"github.com/tvilling/tvilling/internal/csvsafe"
 )
 
-func TestCSV(t *testing.T) {
+func text(cells ...string) string { return string(csvsafe.Append(nil, cells)) }
+
+func TestAppend(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ cell, want string }{
 		{"plain", "plain"},
@@ -29,36 +31,36 @@ func TestCSV(t *testing.T) {
 		{"bad \xff", "bad \ufffd"},
 		{"é 漢 😀", "é 漢 😀"},
 	} {
-		if got := strings.TrimSuffix(securityapi.CSV(tt.cell), "\r\n"); got != tt.want {
+		if got := strings.TrimSuffix(text(tt.cell), "\r\n"); got != tt.want {
 			t.Errorf("%q: got %q, want %q", tt.cell, got, tt.want)
 		}
 	}
-	if got := securityapi.CSV("a", "", "b"); got != "a,,b\r\n" {
+	if got := text("a", "", "b"); got != "a,,b\r\n" {
 		t.Errorf("got %q", got)
 	}
 }
 
-// FuzzCSV: a reader of CSV gets as many cells as were written, none a formula,
+// FuzzAppend: a reader of CSV gets as many cells as were written, none a formula,
 // none with a character that does something to a terminal.
-func FuzzCSV(f *testing.F) {
+func FuzzAppend(f *testing.F) {
 	for _, s := range []string{"=1", "a,\"b\"\r\n", "\x1b[2J\u202e", "\xff\t", "'", "\r"} {
 		f.Add(s, "x")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		text := securityapi.CSV(a, "middle", b)
-		r := csv.NewReader(strings.NewReader(text))
+		line := text(a, "middle", b)
+		r := csv.NewReader(strings.NewReader(line))
 		list, err := r.ReadAll()
 		if err != nil || len(list) != 1 || len(list[0]) != 3 || list[0][1] != "middle" {
-			t.Fatalf("%q: got %q, %v", text, list, err)
+			t.Fatalf("%q: got %q, %v", line, list, err)
 		}
 		for _, cell := range list[0] {
 			if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
 				t.Errorf("%q may be taken for a formula", cell)
 			}
 		}
-		for _, c := range text {
+		for _, c := range line {
 			if unicode.IsControl(c) && c != '\t' && c != '\r' && c != '\n' {
-				t.Errorf("%q has the control character %q", text, c)
+				t.Errorf("%q has the control character %q", line, c)
 			}
 		}
 	})
