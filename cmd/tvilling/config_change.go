@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -58,6 +59,7 @@ they are healthy, and goes on or halts or takes everything back.`,
 			if got.TargetCondition == "" {
 				fmt.Fprintln(cmd.ErrOrStderr(), "note: without a --target it is for no twin; give it one by \"tvilling config update\".")
 			}
+			printNotices(cmd.ErrOrStderr(), got.Notices)
 			return noteUntargeted(cmd, c, got)
 		}),
 	}
@@ -96,6 +98,7 @@ another configuration for that.`,
 				return writeJSON(cmd.OutOrStdout(), got.Raw)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is changed, etag %s, and finds %s\n", oneLine(got.ID), got.ETag, foundText(got))
+			printNotices(cmd.ErrOrStderr(), got.Notices)
 			return noteUntargeted(cmd, c, got)
 		}),
 	}
@@ -169,6 +172,13 @@ func noteUntargeted(cmd *cobra.Command, c *client.Client, got *client.Configurat
 		return nil
 	}
 	return noteNothing(cmd, c, "", text)
+}
+
+// printNotices tells what the author of a configuration should know.
+func printNotices(w io.Writer, list []client.Notice) {
+	for _, n := range list {
+		fmt.Fprintln(w, "note: "+oneLine(n.Message))
+	}
 }
 
 // foundText says how many twins a configuration is for.

@@ -73,6 +73,7 @@ func runPlan(cmd *cobra.Command, hub *hubFlags, c *client.Client, s client.Confi
 		}
 		if after == "" && !hub.json {
 			fmt.Fprintf(w, "%s would be for %s; %s now have it and would lose it\n", oneLine(s.ID), counted(p.Targeted, "twin"), thousands(p.Leaving))
+			printNotices(cmd.ErrOrStderr(), p.Notices)
 		}
 		for _, t := range p.Twins {
 			if hub.json {

@@ -59,6 +59,7 @@ func printConfiguration(w io.Writer, c *client.Configuration, p *client.Configur
 	if err := printProgress(w, c, p); err != nil {
 		return err
 	}
+	printNotices(w, c.Notices)
 	if len(c.Metrics.Queries) == 0 {
 		return nil
 	}

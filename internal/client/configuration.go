@@ -38,6 +38,7 @@ type Configuration struct {
 	MetricErrors  map[string]string      `json:"metricErrors"`
 	ETag          tvilling.ETag          `json:"etag"`
 	Progress      *ConfigurationProgress `json:"progress"`
+	Notices       []Notice               `json:"notices"`
 
 	// Raw is the whole of it as the hub sent it.
 	Raw json.RawMessage `json:"-"`
@@ -53,6 +54,16 @@ func (c *Configuration) UnmarshalJSON(b []byte) error {
 	*c = Configuration(p)
 	c.Raw = append(json.RawMessage(nil), b...)
 	return nil
+}
+
+// Notice is something about a configuration that its author should know.
+type Notice struct {
+	Path string `json:"path"`
+	// Configuration is another one that wants the same place, "" for none; it
+	// has its way there if Yields.
+	Configuration string `json:"configuration"`
+	Yields        bool   `json:"yields"`
+	Message       string `json:"message"`
 }
 
 // MetricSet are metrics: queries, and how many rows each finds.
@@ -214,7 +225,8 @@ type Plan struct {
 	Leaving  int64       `json:"leaving"`
 	Twins    []*TwinPlan `json:"twins"`
 	// Next is where the next page begins, "" after the last.
-	Next string `json:"next"`
+	Next    string   `json:"next"`
+	Notices []Notice `json:"notices"`
 }
 
 // PlanConfiguration returns a page of what a configuration would do if it were

@@ -12,7 +12,7 @@ import (
 )
 
 // appendConfiguration appends a configuration as IoT Hub sends it (wire §4.5),
-// and behind that what is ours: rollout, paused, progress, metricErrors, each
+// and behind that what is ours: rollout, paused, progress, metricErrors, notices, each
 // absent where there is nothing to say.
 func appendConfiguration(dst []byte, c *configuration.Configuration, f figures) []byte {
 	dst = append(dst, `{"id":`...)
@@ -54,7 +54,33 @@ func appendConfiguration(dst []byte, c *configuration.Configuration, f figures) 
 		dst = append(dst, `,"metricErrors":`...)
 		dst = appendTexts(dst, failed)
 	}
-	return append(dst, '}')
+	return append(appendNotices(dst, f.notices), '}')
+}
+
+// appendNotices appends what the author of a configuration should know, if
+// there is anything.
+func appendNotices(dst []byte, list []configuration.Notice) []byte {
+	for i, n := range list {
+		if i == 0 {
+			dst = append(dst, `,"notices":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"path":`...)
+		dst = rest.AppendString(dst, n.Path)
+		if n.Configuration != "" {
+			dst = append(dst, `,"configuration":`...)
+			dst = rest.AppendString(dst, n.Configuration)
+			dst = append(dst, `,"yields":`...)
+			dst = rest.AppendBool(dst, n.Yields)
+		}
+		dst = append(dst, `,"message":`...)
+		dst = append(rest.AppendString(dst, n.Message), '}')
+	}
+	if len(list) > 0 {
+		dst = append(dst, ']')
+	}
+	return dst
 }
 
 // metricErrors says of each metric without a result why it has none.
@@ -158,7 +184,7 @@ func appendDryRun(dst []byte, d *configuration.DryRun) []byte {
 		dst = append(dst, `,"next":`...)
 		dst = rest.AppendString(dst, d.Next.String())
 	}
-	return append(dst, '}')
+	return append(appendNotices(dst, d.Notices), '}')
 }
 
 // appendExplanation appends where the desired values of a twin come from.

@@ -97,7 +97,8 @@ func (h *Handler) steer(c *rest.Call, do func(ctx context.Context, id, actor str
 //
 //	{"targeted":1000,"leaving":2,"twins":[{"deviceId":"d1","targeted":true,
 //	 "status":"Applied","edits":[{"path":"a.b","old":1,"new":2,"by":"fw-5"}]}],
-//	 "next":"d1"}
+//	 "next":"d1","notices":[{"path":"properties.desired.a.b","configuration":"base",
+//	 "yields":false,"message":"…"}]}
 //
 // old and new are absent where there is nothing; by is the configuration that
 // sets the new value, or whose value it takes away. next is what to pass as

@@ -127,7 +127,9 @@ func (h *Handler) readConfiguration(c *rest.Call) (configuration.Configuration, 
 func (h *Handler) answerConfiguration(c *rest.Call, conf *configuration.Configuration) error {
 	ctx, done := context.WithTimeout(c.Context(), figuresTime)
 	defer done()
-	return c.JSON(appendConfiguration(nil, conf, h.figures(ctx, c, conf)), conf.ETag())
+	f := h.figures(ctx, c, conf)
+	f.notices = h.Configurations.Notices(*conf)
+	return c.JSON(appendConfiguration(nil, conf, f), conf.ETag())
 }
 
 // figuresTime is how long a request waits for what is counted, for all of the
@@ -142,6 +144,8 @@ type figures struct {
 	failed  string // why there are no metrics
 	// progress is nil for a configuration that is simply applied.
 	progress *configuration.Progress
+	// notices are told of one configuration, not in a list.
+	notices []configuration.Notice
 }
 
 func (h *Handler) figures(ctx context.Context, c *rest.Call, conf *configuration.Configuration) figures {

@@ -102,6 +102,7 @@ type Configurations interface {
 	Metrics(ctx context.Context, id string) (configuration.Metrics, error)
 	Progress(ctx context.Context, id string) (configuration.Progress, error)
 	Plan(ctx context.Context, c configuration.Configuration, after tvilling.Identity, limit int) (*configuration.DryRun, error)
+	Notices(c configuration.Configuration) []configuration.Notice
 	Why(ctx context.Context, id tvilling.Identity) (*configuration.Explanation, error)
 	Pause(ctx context.Context, id, actor string) (configuration.Progress, error)
 	Resume(ctx context.Context, id, actor string) (configuration.Progress, error)

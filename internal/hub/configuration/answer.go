@@ -89,6 +89,8 @@ type DryRun struct {
 	Twins             []TwinPlan
 	// Next is where the next page begins, zero if there is none.
 	Next tvilling.Identity
+	// Notices are those of [Service.Notices].
+	Notices []Notice
 }
 
 // Wish is a value that a configuration wants.

@@ -38,7 +38,7 @@ func (s *Service) Plan(ctx context.Context, c Configuration, after tvilling.Iden
 		return nil, about(op, c.ID, tvilling.Errorf(tvilling.ImmutableConfigurationContent, "The content of a configuration cannot be changed; plan another configuration."))
 	}
 	t = t.with(c.ID, next, nil)
-	run := new(DryRun)
+	run := &DryRun{Notices: s.Notices(c)}
 	return run, s.plan(ctx, t, next, old != nil, run, after, min(max(limit, 1), MaxPlan))
 }
 
