@@ -41,9 +41,9 @@ func Next(from ledger.Status) []ledger.Status {
 	case ledger.New:
 		return []ledger.Status{ledger.Acknowledged, ledger.InProgress, ledger.Resolved, ledger.Dismissed}
 	case ledger.Acknowledged:
-		return []ledger.Status{ledger.InProgress, ledger.Resolved, ledger.Dismissed}
+		return []ledger.Status{ledger.New, ledger.InProgress, ledger.Resolved, ledger.Dismissed}
 	case ledger.InProgress:
-		return []ledger.Status{ledger.Acknowledged, ledger.Resolved, ledger.Dismissed}
+		return []ledger.Status{ledger.New, ledger.Acknowledged, ledger.Resolved, ledger.Dismissed}
 	default:
 		return []ledger.Status{ledger.New}
 	}

@@ -28,7 +28,7 @@ func TestTransitions(t *testing.T) {
 		"new acknowledged": "acknowledged", "new inProgress": "started", "new resolved": "resolved", "new dismissed": "dismissed",
 		"acknowledged inProgress": "started", "acknowledged resolved": "resolved", "acknowledged dismissed": "dismissed",
 		"inProgress acknowledged": "acknowledged", "inProgress resolved": "resolved", "inProgress dismissed": "dismissed",
-		"resolved new": "reopened", "dismissed new": "reopened",
+		"resolved new": "reopened", "dismissed new": "reopened", "acknowledged new": "reopened", "inProgress new": "reopened",
 	}
 	change := func(to ledger.Status) alert.Change {
 		c := alert.Change{Status: &to}

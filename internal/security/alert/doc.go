@@ -28,10 +28,10 @@
 //
 // # What operators do
 //
-// An open alert may be acknowledged, started, resolved or dismissed; one that
-// is resolved or dismissed may be reopened, as new, and nothing else. Resolving
-// and dismissing need a reason out of [Reasons]. Owner and note may change at
-// any time. Every change is a step of the alert's history with its actor and
+// An open alert may be acknowledged, started, resolved or dismissed, and become
+// new again; one that is resolved or dismissed may be reopened, as new, and
+// nothing else. Resolving and dismissing need a reason out of [Reasons]. Owner
+// and note may change at any time. Every change is a step of the alert's history with its actor and
 // an entry of the feed, durable before it is answered.
 //
 // The package finds nothing itself: it is told of observations by whoever

@@ -3,7 +3,6 @@ package alert
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"strconv"
 
 	"github.com/tvilling/tvilling"
@@ -65,12 +64,9 @@ func (s *Service) Update(ctx context.Context, id string, c Change, match tvillin
 }
 
 func update(tx *ledger.Tx, id string, c *Change, match tvilling.Match, actor string) (*ledger.Alert, error) {
-	a, err := tx.Alert(id)
+	a, err := find(tx, id)
 	if err != nil {
 		return nil, err
-	}
-	if a == nil {
-		return nil, notFound("update alert", id)
 	}
 	if !match.Allows(ETag(a)) {
 		return nil, &tvilling.Error{
@@ -78,25 +74,38 @@ func update(tx *ledger.Tx, id string, c *Change, match tvilling.Match, actor str
 			Message: "The alert has changed since it was read; read it again, then repeat the change if it is still wanted.",
 		}
 	}
+	return a, change(tx, a, c, actor)
+}
+
+func find(tx *ledger.Tx, id string) (*ledger.Alert, error) {
+	a, err := tx.Alert(id)
+	if err == nil && a == nil {
+		err = notFound("update alert", id)
+	}
+	return a, err
+}
+
+// change makes a change that is right in itself, if the alert allows it.
+func change(tx *ledger.Tx, a *ledger.Alert, c *Change, actor string) error {
 	if c.Status != nil && c.Status.Open() && !a.Status.Open() {
 		newest, err := tx.Newest(a.Key)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if newest != nil && newest.ID != id {
-			return nil, refuse("status", "A newer alert of the same cause has taken its place: %s. Reopen that one.", newest.ID)
+		if newest != nil && newest.ID != a.ID {
+			return refuse("status", "A newer alert of the same cause has taken its place: %s. Reopen that one.", newest.ID)
 		}
 	}
 	steps, err := c.apply(a, actor)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, st := range steps {
 		if err := tx.PutAlert(a, st); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return a, nil
+	return nil
 }
 
 func notFound(op, id string) error {
@@ -110,65 +119,14 @@ const (
 	manyAtOnce = 100
 )
 
-// Outcome is what became of the change of one alert among many.
-type Outcome struct {
-	ID string
-	// Alert is as it is now; nil if it was refused.
-	Alert *ledger.Alert
-	Err   error
-}
-
 // UpdateMany makes the same change to many alerts, each for itself: what is
 // refused for one holds up no other. There is an outcome for every id, in
 // order; those without an error are durable. It fails as a whole only for what
 // is wrong with the call.
 func (s *Service) UpdateMany(ctx context.Context, ids []string, c Change, actor string) ([]Outcome, error) {
-	if len(ids) == 0 || len(ids) > MaxMany {
-		return nil, refuse("ids", "The list must have 1 to %d ids; it has %d.", MaxMany, len(ids))
-	}
-	seen := make(map[string]bool, len(ids))
+	targets := make([]Target, len(ids))
 	for i, id := range ids {
-		if seen[id] {
-			return nil, refuse(fmt.Sprintf("ids[%d]", i), "The id %q is given twice.", id)
-		}
-		seen[id] = true
+		targets[i].ID = id
 	}
-	out := make([]Outcome, 0, len(ids))
-	for len(ids) > 0 {
-		part := ids[:min(len(ids), manyAtOnce)]
-		ids = ids[len(part):]
-		done, err := s.updatePart(ctx, part, &c, actor)
-		if err != nil && len(out) == 0 {
-			return nil, err
-		}
-		for i, id := range part {
-			if err != nil {
-				out = append(out, Outcome{ID: id, Err: err})
-			} else {
-				out = append(out, done[i])
-			}
-		}
-	}
-	return out, nil
-}
-
-// updatePart changes some alerts in one transaction.
-func (s *Service) updatePart(ctx context.Context, ids []string, c *Change, actor string) ([]Outcome, error) {
-	var out []Outcome
-	err := s.ledger.Do(ctx, func(tx *ledger.Tx) error {
-		if err := c.check(tx.Now()); err != nil {
-			return err
-		}
-		for _, id := range ids {
-			a, err := update(tx, id, c, tvilling.Match{}, actor)
-			switch tvilling.CodeOf(err) {
-			case "", tvilling.NotFound, tvilling.InvalidArgument, tvilling.Corrupt:
-				out = append(out, Outcome{ID: id, Alert: a, Err: err})
-			default:
-				return err
-			}
-		}
-		return nil
-	})
-	return out, err
+	return s.Act(ctx, targets, c, actor)
 }
