@@ -72,7 +72,7 @@ func securityEdges() []Edge {
 		{From: "internal/security/watch", To: []string{"internal/hub/auth", "internal/security/event", "internal/security/schema"}, Why: "refusals of the hub become security messages"},
 		{From: "internal/security/proctree", To: []string{"internal/security/event"}, Why: "processes are told of by events"},
 		{From: "internal/security/wording", To: []string{"internal/security/event"}, Why: "a sentence for each kind of event"},
-		{From: "internal/security/investigate", To: []string{"internal/security/event", "internal/security/schema"}, Why: "questions are answered from stored events"},
+		{From: "internal/security/investigate", To: []string{"internal/security/event", "internal/security/proctree", "internal/security/schema"}, Why: "questions are answered from stored events"},
 		{From: "internal/security/detect", To: []string{"internal/security/command", "internal/security/event", "internal/security/ledger", "internal/security/sigma"}, Why: "rules and stateful detections look at events, and remember in the device's record"},
 		{From: "internal/security/intake", To: []string{"internal/security/alert", "internal/security/detect", "internal/security/event", "internal/security/ledger", "internal/security/schema"}, Why: "the way of a message: decode, keep, detect, raise, commit"},
 	}
@@ -190,6 +190,8 @@ func foreign() []Foreign {
 		{Module: "pgregory.net/rapid", In: []string{"..."}, Why: "properties", Test: true},
 		{Module: "github.com/rogpeppe/go-internal", In: []string{"cmd/..."}, Why: "scripts that test the commands", Test: true},
 		{Module: "golang.org/x/tools", In: []string{"..."}, Why: "txtar files", Test: true},
+		{Module: "github.com/chromedp/chromedp", In: []string{"test/browser"}, Why: "a real browser, in tests of the console", Test: true},
+		{Module: "github.com/chromedp/cdproto", In: []string{"test/browser"}, Why: "what that browser is asked beyond clicks and keys", Test: true},
 	}
 }
 

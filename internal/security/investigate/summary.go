@@ -25,10 +25,16 @@ const (
 	Processes Question = "processes"
 	// Baseline: which checks of the baseline did not pass.
 	Baseline Question = "baseline"
+	// Connections: with whom devices speak, when.
+	Connections Question = "connections"
+	// Processtree: which processes of one device started which.
+	Processtree Question = "tree"
 )
 
 // Questions returns all there are.
-func Questions() []Question { return []Question{Users, Ports, Logins, Processes, Baseline} }
+func Questions() []Question {
+	return []Question{Users, Ports, Logins, Processes, Baseline, Connections, Processtree}
+}
 
 // Scope narrows a question; zero members do not.
 type Scope struct {
@@ -43,7 +49,8 @@ type Scope struct {
 // Summary is an answer.
 type Summary struct {
 	Question Question `json:"question"`
-	// Groups are the lines: []*UserGroup, []*PortGroup and so on.
+	// Groups are the lines: []*UserGroup, []*PortGroup and so on; of a tree
+	// []Process.
 	Groups any `json:"groups"`
 	// Events is how many events were read.
 	Events int64 `json:"events"`
@@ -55,6 +62,8 @@ type Summary struct {
 	// when the newest one read was received.
 	Complete bool      `json:"complete"`
 	Through  time.Time `json:"through,omitzero"`
+	// Since is, of a tree that is not complete, the time of the oldest event read.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // fold takes items one by one, and gives an answer.
@@ -84,8 +93,16 @@ func (r *Reader) Summary(ctx context.Context, question Question, s Scope, enough
 		f = &processes{names: names}
 	case Baseline:
 		f = &baseline{}
+	case Connections:
+		f = &connections{from: s.From, to: s.To}
+	case Processtree:
+		t, err := r.Tree(ctx, s, enough)
+		if err != nil {
+			return nil, err
+		}
+		return &Summary{Question: question, Groups: t.List(), Events: t.Events, Damaged: t.Damaged, Complete: t.Complete, Since: t.Since}, nil
 	default:
-		return nil, &tvilling.Error{Code: tvilling.NotFound, Op: "summarise events", Message: fmt.Sprintf("There is no summary %q; there are users, ports, logins, processes and baseline.", question)}
+		return nil, &tvilling.Error{Code: tvilling.NotFound, Op: "summarise events", Message: fmt.Sprintf("There is no summary %q; there are users, ports, logins, processes, baseline, connections and tree.", question)}
 	}
 	if out.Complete {
 		q := event.Query{Device: s.Device, Names: []string{f.name()}, From: s.From, To: s.To}
