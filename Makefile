@@ -6,6 +6,7 @@ SHELL       := bash
 
 GO     ?= go
 BIN    := bin
+CONSOLE := internal/console/assets
 LINT   := $(GO) tool -modfile=tools/go.mod golangci-lint
 # How long each fuzz target runs in `make fuzz` and `make test`.
 FUZZTIME ?= 3s
@@ -54,6 +55,23 @@ deb: agents ## build the agent's Debian packages, bin/tvilling-agent_VERSION_{am
 assets: ## build the console's style sheet and scripts, which are committed
 	scripts/assets
 
+.PHONY: assets-check
+assets-check: console-modules ## fail if the console's files are not what their sources build, or types do not fit
+	scripts/assets --check
+	cd $(CONSOLE) && npm run --silent check
+
+.PHONY: browser
+browser: console-modules ## the console in a real Chromium
+	$(GO) vet -tags=browser ./test/browser
+	$(GO) test -count=1 -tags=browser -timeout=20m ./test/browser
+
+.PHONY: console-modules
+console-modules: $(CONSOLE)/node_modules/.package-lock.json
+
+$(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package.json $(CONSOLE)/package-lock.json
+	cd $(CONSOLE) && npm ci --no-audit --no-fund
+	@touch $@
+
 .PHONY: install
 install: ## install tvilling with go install
 	$(GO) install -trimpath ./cmd/tvilling
@@ -63,7 +81,7 @@ check: format vet arch ## what to run before a commit: format, vet, architecture
 	$(GO) test ./...
 
 .PHONY: test
-test: setup format vet lint agents race fuzz interop ## everything a change has to pass; what CI runs
+test: setup format vet lint agents assets-check race fuzz interop browser ## everything a change has to pass; what CI runs
 	@echo "make test: everything passed"
 
 .PHONY: setup
@@ -133,4 +151,4 @@ cover: ## test coverage, by function
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf $(BIN) cover.out test/interop/node_modules
+	rm -rf $(BIN) cover.out test/interop/node_modules $(CONSOLE)/node_modules

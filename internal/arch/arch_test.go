@@ -35,7 +35,7 @@ func (l listed) path() string {
 
 func packages(t *testing.T) []listed {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-json", arch.Module+"/...")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-json", "-tags=browser", arch.Module+"/...")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

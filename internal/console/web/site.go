@@ -78,6 +78,7 @@ type Options struct {
 type Site struct {
 	opt    Options
 	mux    *http.ServeMux
+	rate   *rates
 	cross  *http.CrossOriginProtection
 	ending context.Context
 	stop   context.CancelFunc
@@ -85,15 +86,17 @@ type Site struct {
 
 // New returns a site.
 func New(o Options) *Site {
-	s := &Site{opt: o, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection()}
+	s := &Site{opt: o, mux: http.NewServeMux(), rate: newRates(), cross: http.NewCrossOriginProtection()}
 	s.ending, s.stop = context.WithCancel(context.Background())
 	for _, r := range o.Routes {
 		s.mux.HandleFunc(r.Method+" "+Root+r.Path, func(w http.ResponseWriter, q *http.Request) { s.answer(w, q, r) })
 	}
 	s.mux.HandleFunc("GET "+assets.Root, assets.ServeHTTP)
-	s.mux.HandleFunc("GET "+Root, func(w http.ResponseWriter, q *http.Request) {
-		http.Redirect(w, q, Root+"/overview", http.StatusSeeOther)
-	})
+	for _, first := range []string{Root, Root + "/{$}"} {
+		s.mux.HandleFunc("GET "+first, func(w http.ResponseWriter, q *http.Request) {
+			http.Redirect(w, q, Root+"/overview", http.StatusSeeOther)
+		})
+	}
 	return s
 }
 
@@ -151,18 +154,12 @@ func (s *Site) answer(w http.ResponseWriter, r *http.Request, route Route) {
 }
 
 func (s *Site) do(c *Call) error {
-	token := ""
-	if cookie, err := c.R.Cookie(Cookie); err == nil {
-		token = cookie.Value
+	if err := c.identify(); err != nil {
+		return err
 	}
-	{
-		who, err := s.opt.Accounts.Session(c.Context(), token)
-		switch {
-		case err == nil:
-			c.Who, c.signedIn = who, true
-		case tvilling.CodeOf(err) != tvilling.Unauthorized:
-			return err
-		}
+	if c.signedIn && !s.rate.allow(c.Who.ID) {
+		c.W.Header().Set("Retry-After", "1")
+		return tvilling.Errorf(tvilling.Throttled, "This session asks for more than %d pages a second. Wait a moment, then load the page again.", perSecond)
 	}
 	if err := c.parse(); err != nil {
 		return err
@@ -181,6 +178,23 @@ func (s *Site) do(c *Call) error {
 		}
 	}
 	if err := c.Route.Do(c); err != nil {
+		return err
+	}
+	return c.audited()
+}
+
+// identify finds out who asks: nobody, without a session or with one that has
+// ended.
+func (c *Call) identify() error {
+	cookie, err := c.R.Cookie(Cookie)
+	if err != nil || cookie.Value == "" {
+		return nil //nolint:nilerr // there is no such cookie
+	}
+	who, err := c.site.opt.Accounts.Session(c.Context(), cookie.Value)
+	switch {
+	case err == nil:
+		c.Who, c.signedIn = who, true
+	case tvilling.CodeOf(err) != tvilling.Unauthorized:
 		return err
 	}
 	return nil
