@@ -76,6 +76,8 @@ type Store interface {
 	// Alerts yields alerts, newest Created first, ties by ID; after is the last
 	// one already seen, "" at the start.
 	Alerts(ctx context.Context, f AlertFilter, after string) iter.Seq2[*Alert, error]
+	// CountAlerts counts alerts, and stops at most.
+	CountAlerts(ctx context.Context, f AlertFilter, most int) (int, error)
 	// AlertGroups counts alerts by columns out of device, type, severity, status,
 	// day (of Last) and raisedHour (of Created).
 	AlertGroups(ctx context.Context, f AlertFilter, by []string) ([]Group, error)
@@ -84,6 +86,8 @@ type Store interface {
 	Recommendation(ctx context.Context, d tvilling.DeviceID, typ string) (*Recommendation, error)
 	// Recommendations yields in ascending order of device, then type.
 	Recommendations(ctx context.Context, f RecommendationFilter, afterDevice tvilling.DeviceID, afterType string) iter.Seq2[*Recommendation, error]
+	// CountRecommendations counts recommendations, and stops at most.
+	CountRecommendations(ctx context.Context, f RecommendationFilter, most int) (int, error)
 	// RecommendationGroups counts by columns out of device, type, severity, state.
 	RecommendationGroups(ctx context.Context, f RecommendationFilter, by []string) ([]Group, error)
 

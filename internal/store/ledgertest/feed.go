@@ -147,6 +147,8 @@ func refusals(ctx context.Context, s ledger.Store) map[string]error {
 	_, out["Newest"] = s.Newest(ctx, ledger.Key{})
 	for _, out["Alerts"] = range s.Alerts(ctx, ledger.AlertFilter{}, "") {
 	}
+	_, out["CountAlerts"] = s.CountAlerts(ctx, ledger.AlertFilter{}, 1)
+	_, out["CountRecommendations"] = s.CountRecommendations(ctx, ledger.RecommendationFilter{}, 1)
 	_, out["AlertGroups"] = s.AlertGroups(ctx, ledger.AlertFilter{}, nil)
 	_, out["History"] = s.History(ctx, "x")
 	_, out["Recommendation"] = s.Recommendation(ctx, "d", "x")

@@ -147,6 +147,10 @@ func testAlertFilters(t *testing.T, setup func(testing.TB) Factory) {
 		if err != nil || total[0].Count != int64(len(ids)) {
 			t.Errorf("%s: AlertGroups counts %v, %v; want %d", test.name, total, err, len(ids))
 		}
+		for _, most := range []int{len(ids) + 1, len(ids), len(ids) - 1} {
+			n, err := s.CountAlerts(t.Context(), test.f, most)
+			want(t, fmt.Sprintf("%s: CountAlerts up to %d", test.name, most), n, err, min(most, len(ids)))
+		}
 	}
 }
 
@@ -287,6 +291,7 @@ func testRecommendations(t *testing.T, setup func(testing.TB) Factory) {
 			want(t, fmt.Sprintf("Recommendations(%+v) after %v", f, after), got, nil, list)
 		}
 	}
+	countRecommendations(t, s)
 	for range s.Recommendations(ctx, ledger.RecommendationFilter{}, "", "") { //nolint:errcheck // how it ends is what is tried
 		break // which must be heeded
 	}
@@ -319,4 +324,19 @@ func testRecommendationGroups(t *testing.T, setup func(testing.TB) Factory) {
 	}
 	_, err := s.RecommendationGroups(ctx, ledger.RecommendationFilter{}, []string{"status"})
 	wantCode(t, "RecommendationGroups by status", err, tvilling.InvalidArgument)
+}
+
+// countRecommendations demands that counts are as long as lists, or as is asked.
+func countRecommendations(t *testing.T, s ledger.Store) {
+	t.Helper()
+	for _, f := range []ledger.RecommendationFilter{
+		{}, {State: ledger.Active}, {Type: "IoT_Type0"}, {Type: "IoT_Type0", State: ledger.Mended}, {Device: "device-1"},
+		{Severity: []ledger.Severity{ledger.High, ledger.Low}}, {Device: "device-1", State: ledger.Active, Severity: []ledger.Severity{ledger.Medium}},
+	} {
+		all := len(collect(t, "Recommendations", s.Recommendations(t.Context(), f, "", "")))
+		for _, most := range []int{all + 1, all, 1} {
+			n, err := s.CountRecommendations(t.Context(), f, most)
+			want(t, fmt.Sprintf("CountRecommendations(%+v, %d)", f, most), n, err, min(most, all))
+		}
+	}
 }

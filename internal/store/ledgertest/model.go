@@ -270,6 +270,11 @@ func (m *model) list(t *rapid.T) {
 		after = a.ID
 	}
 	sameList(t, fmt.Sprintf("Alerts(%+v, %s)", f, after), m.s.Alerts(ctx, f, after), m.ref.Alerts(ctx, f, after))
+	most := rapid.IntRange(1, 20).Draw(t, "most")
+	n, err := m.s.CountAlerts(ctx, f, most)
+	if ref, refErr := m.ref.CountAlerts(ctx, f, most); n != ref || (err == nil) != (refErr == nil) {
+		t.Fatalf("CountAlerts(%+v, %d) = %d, %v; want %d, %v", f, most, n, err, ref, refErr)
+	}
 	by := rapid.Permutation([]string{"device", "type", "severity", "status", "day"}).Draw(t, "by")[:rapid.IntRange(0, 5).Draw(t, "columns")]
 	same(t, fmt.Sprintf("AlertGroups(%+v)", f), by,
 		func(ctx context.Context, by []string) ([]ledger.Group, error) { return m.s.AlertGroups(ctx, f, by) },

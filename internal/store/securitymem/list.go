@@ -88,6 +88,26 @@ func (s *Store) Alerts(ctx context.Context, f ledger.AlertFilter, after string) 
 	}
 }
 
+// CountAlerts counts alerts, and stops at most.
+func (s *Store) CountAlerts(ctx context.Context, f ledger.AlertFilter, most int) (int, error) {
+	list, err := s.alertList(ctx, &f)
+	return min(len(list), most), err
+}
+
+// CountRecommendations counts recommendations, and stops at most.
+func (s *Store) CountRecommendations(ctx context.Context, f ledger.RecommendationFilter, most int) (int, error) {
+	n := 0
+	for _, err := range s.Recommendations(ctx, f, "", "") {
+		if err != nil {
+			return 0, err
+		}
+		if n++; n >= most {
+			break
+		}
+	}
+	return min(n, most), nil
+}
+
 // AlertGroups counts alerts by columns, the most frequent first.
 func (s *Store) AlertGroups(ctx context.Context, f ledger.AlertFilter, by []string) ([]ledger.Group, error) {
 	list, err := s.alertList(ctx, &f)
