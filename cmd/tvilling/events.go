@@ -46,6 +46,7 @@ a question about them, --dead-letters shows what could not be read and why.
   tvilling events --security --where 'CommandLine contains wget' --follow
   tvilling events --security --since 7d --export csv --output week.csv
   tvilling events thermostat-1 --security --summary ports
+  tvilling events thermostat-1 --security --summary tree --since 24h
   tvilling events --security --dead-letters
   tvilling events --security --raw`,
 		Args:              cobra.MaximumNArgs(1),

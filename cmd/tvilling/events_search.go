@@ -37,7 +37,7 @@ const maxTail = 10_000
 var (
 	eventTypes = []string{"Security", "Operational", "Diagnostic"}
 	formats    = []string{client.JSONLines, client.CSV}
-	questions  = []string{client.Users, client.Ports, client.Logins, client.Processes, client.Baseline}
+	questions  = []string{client.Users, client.Ports, client.Logins, client.Processes, client.Baseline, client.Connections, client.ProcessTree}
 )
 
 // eventNames are the names of all security events that the hub knows.

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +47,49 @@ var answers = map[string]struct {
 			return []any{dash(g.CceID), dash(g.Result), dash(g.Severity), thousands(g.Count), when(g.LastSeen), set(g.Devices), dash(shorten(g.Description, 80))}
 		},
 	},
+	client.Connections: {
+		[]string{"WITH", "PORT", "PROTOCOL", "DIRECTION", "COUNT", "BY", "FIRST SEEN", "LAST SEEN", "DEVICES"},
+		func(g *client.EventGroup) []any {
+			return []any{dash(g.RemoteAddress), dash(g.Port), dash(g.Protocol), dash(g.Direction), thousands(g.Count), set(g.Programs), when(g.FirstSeen), when(g.LastSeen), set(g.Devices)}
+		},
+	},
+	client.ProcessTree: {
+		[]string{"PID", "USER", "STARTED", "ENDED", "COUNT", "COMMAND"},
+		func(g *client.EventGroup) []any {
+			pid := "-"
+			if g.ProcessID != 0 {
+				pid = strconv.FormatInt(g.ProcessID, 10)
+			}
+			return []any{pid, dash(cmp.Or(g.UserName, g.UserID)), whenKnown(g.Started), processEnd(g), thousands(g.Count), treeLine(g)}
+		},
+	},
+}
+
+// maxIndent is how deep a line of a tree is moved to the right.
+const maxIndent = 16
+
+// treeLine is what a process runs, below the one that started it.
+func treeLine(g *client.EventGroup) string {
+	line := dash(shorten(cmp.Or(g.CommandLine, g.Executable), 120))
+	if g.Started.IsZero() && g.Executable == "" {
+		line = "(started before)"
+	}
+	return strings.Repeat("  ", min(g.Depth, maxIndent)) + line
+}
+
+func processEnd(g *client.EventGroup) string {
+	if g.Ended.IsZero() && !g.Replaced.IsZero() {
+		return "before " + when(g.Replaced)
+	}
+	return whenKnown(g.Ended)
+}
+
+// whenKnown is a time that may not be known.
+func whenKnown(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return when(t)
 }
 
 // set is the first of some values, and how many more were seen.
@@ -83,7 +129,9 @@ func (o *eventSearch) summarize(cmd *cobra.Command, hub *hubFlags, c *client.Cli
 		return err
 	}
 	w := cmd.ErrOrStderr()
-	if !got.Complete {
+	if !got.Complete && !got.Since.IsZero() {
+		fmt.Fprintf(w, "This is made of the newest events, since %s; ask for less: --from, --to, --since.\n", when(got.Since))
+	} else if !got.Complete {
 		fmt.Fprintf(w, "This took too long and has only what was received until %s; ask for less: --device, --from, --to, --since.\n", when(got.Through))
 	}
 	if got.Shed > 0 {

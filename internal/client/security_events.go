@@ -145,11 +145,14 @@ func (s *source) Read(p []byte) (int, error) {
 
 // Questions about events.
 const (
-	Users     = "users"
-	Ports     = "ports"
-	Logins    = "logins"
-	Processes = "processes"
-	Baseline  = "baseline"
+	Users       = "users"
+	Ports       = "ports"
+	Logins      = "logins"
+	Processes   = "processes"
+	Baseline    = "baseline"
+	Connections = "connections"
+	// ProcessTree is that of one device.
+	ProcessTree = "tree"
 )
 
 // EventSummary is the answer to a question about events.
@@ -165,6 +168,8 @@ type EventSummary struct {
 	// newest one read was received.
 	Complete bool      `json:"complete"`
 	Through  time.Time `json:"through"`
+	// Since is, of a tree that is not complete, the time of the oldest event read.
+	Since time.Time `json:"since"`
 	// Raw is the whole answer.
 	Raw json.RawMessage `json:"-"`
 }
@@ -184,18 +189,32 @@ func (s *EventSummary) UnmarshalJSON(b []byte) error {
 // EventGroup is a line of an answer; which members it has depends on the
 // question.
 type EventGroup struct {
-	GroupNames  string    `json:"groupNames"`
-	UserName    string    `json:"userName"`
-	Protocol    string    `json:"protocol"`
-	LocalPort   string    `json:"localPort"`
-	Result      string    `json:"result"`
-	Executable  string    `json:"executable"`
-	CceID       string    `json:"cceId"`
-	Description string    `json:"description"`
-	Severity    string    `json:"severity"`
-	Count       int64     `json:"count"`
-	FirstSeen   time.Time `json:"firstSeen"`
-	LastSeen    time.Time `json:"lastSeen"`
+	GroupNames  string `json:"groupNames"`
+	UserName    string `json:"userName"`
+	Protocol    string `json:"protocol"`
+	LocalPort   string `json:"localPort"`
+	Result      string `json:"result"`
+	Executable  string `json:"executable"`
+	CceID       string `json:"cceId"`
+	Description string `json:"description"`
+	Severity    string `json:"severity"`
+	Count       int64  `json:"count"`
+
+	RemoteAddress string `json:"remoteAddress"`
+	Port          string `json:"port"`
+	Direction     string `json:"direction"`
+
+	// Of a process in a tree.
+	Depth       int       `json:"depth"`
+	ProcessID   int64     `json:"processId"`
+	CommandLine string    `json:"commandLine"`
+	UserID      string    `json:"userId"`
+	Started     time.Time `json:"started"`
+	Ended       time.Time `json:"ended"`
+	Replaced    time.Time `json:"replaced"`
+
+	FirstSeen time.Time `json:"firstSeen"`
+	LastSeen  time.Time `json:"lastSeen"`
 
 	Users           ValueSet `json:"users"`
 	CommandLines    ValueSet `json:"commandLines"`
@@ -203,6 +222,7 @@ type EventGroup struct {
 	RemoteAddresses ValueSet `json:"remoteAddresses"`
 	RemotePorts     ValueSet `json:"remotePorts"`
 	Errors          ValueSet `json:"errors"`
+	Programs        ValueSet `json:"programs"`
 	Devices         ValueSet `json:"devices"`
 }
 

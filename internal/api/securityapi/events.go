@@ -244,7 +244,7 @@ func (h *Handler) emitEvents(ctx context.Context, q *event.Query, w investigate.
 func (h *Handler) eventSummary(c *rest.Call) error {
 	which := investigate.Question(strings.ToLower(c.Params["question"]))
 	if !slices.Contains(investigate.Questions(), which) {
-		return tvilling.Errorf(tvilling.NotFound, "There is no summary %q; there are users, ports, logins, processes and baseline.", c.Params["question"])
+		return tvilling.Errorf(tvilling.NotFound, "There is no summary %q; there are users, ports, logins, processes, baseline, connections and tree.", c.Params["question"])
 	}
 	var s investigate.Scope
 	var err error

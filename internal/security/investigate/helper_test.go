@@ -9,6 +9,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/security/event"
+	"github.com/tvilling/tvilling/internal/security/investigate"
 )
 
 var begin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -64,4 +65,28 @@ func never() bool { return false }
 
 func damaged() error {
 	return &tvilling.Error{Code: tvilling.Corrupt, Op: "read", Message: "A block is damaged."}
+}
+
+// descending yields the events of a store in the order that a query asks for.
+func descending(s *store) investigate.Events {
+	return func(ctx context.Context, q event.Query) iter.Seq2[*event.Record, error] {
+		if !q.Descending {
+			return s.events(ctx, q)
+		}
+		return func(yield func(*event.Record, error) bool) {
+			type step struct {
+				rec *event.Record
+				err error
+			}
+			var all []step
+			for rec, err := range s.events(ctx, q) {
+				all = append(all, step{rec, err})
+			}
+			for _, st := range slices.Backward(all) {
+				if !yield(st.rec, st.err) {
+					return
+				}
+			}
+		}
+	}
 }

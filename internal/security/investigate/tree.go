@@ -10,8 +10,12 @@ import (
 	"github.com/tvilling/tvilling/internal/security/proctree"
 )
 
-// MaxProcesses is how many starts and ends of processes one tree is made of.
-const MaxProcesses = 20_000
+const (
+	// MaxProcesses is how many starts and ends of processes one tree is made of.
+	MaxProcesses = 20_000
+	// maxTree is how much of payloads they may be, in bytes.
+	maxTree = 16 << 20
+)
 
 // Tree is which processes of a device started which.
 type Tree struct {
@@ -28,10 +32,11 @@ type Tree struct {
 // [MaxProcesses] observations or enough says so: that is asked after every event.
 func (r *Reader) Tree(ctx context.Context, s Scope, enough func() bool) (*Tree, error) {
 	if s.Device == "" {
-		return nil, &tvilling.Error{Code: tvilling.InvalidArgument, Op: "read processes", Path: "device", Message: "A process tree is that of one device; name it."}
+		return nil, &tvilling.Error{Code: tvilling.InvalidArgument, Op: "read processes", Path: "device", Message: "Name a device: a process tree is that of one."}
 	}
 	out := &Tree{Complete: true}
 	var list []proctree.Observation
+	size := 0
 	q := event.Query{
 		Device: s.Device, From: s.From, To: s.To, Descending: true,
 		Names: []string{event.ProcessCreateKind.String(), event.ProcessTerminateKind.String()},
@@ -50,7 +55,8 @@ func (r *Reader) Tree(ctx context.Context, s Scope, enough func() bool) (*Tree, 
 		}
 		out.Events++
 		list = append(list, proctree.Of(rec, items)...)
-		if len(list) >= MaxProcesses || enough() {
+		size += len(rec.Event.Payload)
+		if len(list) >= MaxProcesses || size >= maxTree || enough() {
 			out.Complete, out.Since = false, rec.Event.Time
 			break
 		}
