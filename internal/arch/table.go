@@ -43,6 +43,7 @@ func hubEdges() []Edge {
 		{From: "internal/hub/policy", To: []string{"internal/hub/auth", "internal/hub/commit", "internal/hub/state"}, Why: "policies are credentials that are changed by a commit"},
 		{From: "internal/hub/registry", To: []string{"internal/hub/auth", "internal/hub/commit", "internal/hub/state", "internal/hub/twin/doc"}, Why: "identities are made with sealed keys and with their twins, in one commit"},
 		{From: "internal/hub/twin", To: []string{"internal/hub/commit", "internal/hub/state", "internal/hub/twin/doc"}, Why: "a twin's change is a patch of its document, committed"},
+		{From: "internal/hub/twin/compare", To: []string{"internal/hub/twin/doc"}, Why: "values of two sections are put side by side"},
 		{From: "internal/hub/session", To: []string{"internal/hub/auth", "internal/hub/commit", "internal/hub/state"}, Why: "a session is opened for a principal, kept durably, told of committed changes"},
 		{From: "internal/hub/history", To: []string{"internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc"}, Why: "changes are applied again to what was there before them; a twin is put back by a change"},
 		{From: "internal/hub/query", To: []string{"internal/hub/state", "internal/hub/twin/doc"}, Why: "a query is evaluated over records and documents"},
@@ -68,12 +69,14 @@ func securityEdges() []Edge {
 		{From: "internal/security/schema", To: []string{"internal/security/event"}, Why: "messages become typed events, and events messages"},
 		{From: "internal/security/sample", To: []string{"internal/security/event", "internal/security/schema"}, Why: "samples are events, written as messages"},
 		{From: "internal/security/agentconfig", To: []string{"internal/security/event"}, Why: "each event has its priority in the agent's configuration"},
+		{From: "internal/security/agentconfig", To: []string{"internal/hub/twin/compare"}, Why: "what equal means for the agent's values is part of comparing its twin"},
 		{From: "internal/security/follow", To: []string{"internal/hub/state", "internal/hub/twin/doc", "internal/security/ledger"}, Why: "changes of the hub's records have consequences in the ledger"},
 		{From: "internal/security/watch", To: []string{"internal/hub/auth", "internal/security/event", "internal/security/schema"}, Why: "refusals of the hub become security messages"},
 		{From: "internal/security/proctree", To: []string{"internal/security/event"}, Why: "processes are told of by events"},
 		{From: "internal/security/wording", To: []string{"internal/security/event"}, Why: "a sentence for each kind of event"},
 		{From: "internal/security/investigate", To: []string{"internal/security/event", "internal/security/proctree", "internal/security/schema"}, Why: "questions are answered from stored events"},
 		{From: "internal/security/detect", To: []string{"internal/security/command", "internal/security/event", "internal/security/ledger", "internal/security/sigma"}, Why: "rules and stateful detections look at events, and remember in the device's record"},
+		{From: "internal/security/fleet", To: []string{"internal/hub/query", "internal/security/ledger"}, Why: "the figures of a fleet are answers of its twins and of the ledger"},
 		{From: "internal/security/intake", To: []string{"internal/security/alert", "internal/security/detect", "internal/security/event", "internal/security/ledger", "internal/security/schema"}, Why: "the way of a message: decode, keep, detect, raise, commit"},
 	}
 }
@@ -114,7 +117,7 @@ func consoleEdges() []Edge {
 		{From: "internal/console/wake", To: []string{"internal/hub/state"}, Why: "pages wait for durable changes"},
 		{From: "internal/console/devicehead", To: []string{"internal/console/ui"}, Why: "the head of a device's pages has links and marks"},
 		{From: "internal/console/devicehead", To: []string{"internal/hub/registry", "internal/security/ledger", "internal/security/posture"}, Why: "who a device is, and how it stands"},
-		{From: "internal/console/overview", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles"},
+		{From: "internal/console/overview", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account", "internal/security/fleet"}, Why: "pages, for roles, of the fleet's figures"},
 	}
 }
 
