@@ -26,6 +26,8 @@ type Call struct {
 	signedIn bool
 	query    url.Values
 	tracking string
+	subject  string
+	audited  bool
 	wrote    bool
 	status   int
 }
@@ -132,7 +134,7 @@ func (c *Call) Page(v View) error {
 	s := c.site.opt.Status()
 	f.Hub, f.Version, f.Health, f.Healthy = s.Hub, s.Version, s.Health, s.Health == ""
 	f.User, f.Role = c.Who.User, c.Who.Role.String()
-	f.Theme, f.Keys = c.preference("theme", "light", "dark"), c.preference("keys", "off") == ""
+	f.Theme, f.Keys = c.Preference("theme", "light", "dark"), c.Preference("keys", "off") == ""
 	f.Flash = c.takeFlash()
 	f.Nav = navigations(s, v.Nav)
 	out, err := Render(v.Template, "frame", f)
@@ -142,9 +144,9 @@ func (c *Call) Page(v View) error {
 	return c.HTML(v.Status, []byte(out))
 }
 
-// preference is a cookie that says how a reader wants pages, if it is one of
+// Preference is how this browser's reader wants pages, as a cookie says, if it is one of
 // these.
-func (c *Call) preference(name string, allowed ...string) string {
+func (c *Call) Preference(name string, allowed ...string) string {
 	cookie, err := c.R.Cookie("tvilling-" + name)
 	if err != nil {
 		return ""
@@ -155,6 +157,15 @@ func (c *Call) preference(name string, allowed ...string) string {
 		}
 	}
 	return ""
+}
+
+// Prefer keeps in the browser how its reader wants pages; "" is as it comes.
+func (c *Call) Prefer(name, value string) {
+	cookie := &http.Cookie{Name: "tvilling-" + name, Value: value, Path: Root, MaxAge: 400 * 24 * 3600, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	if value == "" {
+		cookie.MaxAge = -1
+	}
+	http.SetCookie(c.W, cookie)
 }
 
 func navigations(s Status, current string) []navigation {
@@ -199,6 +210,11 @@ func (c *Call) HTML(status int, page []byte) error {
 	if status == 0 {
 		status = http.StatusOK
 	}
+	if status < http.StatusBadRequest {
+		if err := c.audit(); err != nil {
+			return err
+		}
+	}
 	h := c.W.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(page)))
@@ -212,6 +228,9 @@ func (c *Call) HTML(status int, page []byte) error {
 // Redirect sends the browser to an address of this console, where note, if it
 // is not "", is shown once.
 func (c *Call) Redirect(to, note string) error {
+	if err := c.audit(); err != nil {
+		return err
+	}
 	if note != "" {
 		c.flash(note)
 	}

@@ -15,6 +15,9 @@ const downloadBuffer = 32 << 10
 // so that the browser says it failed. Its route has Stream set: it takes as long
 // as it takes.
 func (c *Call) Download(contentType, name string, produce func(emit func([]byte) error) error) error {
+	if err := c.audit(); err != nil {
+		return err
+	}
 	control := http.NewResponseController(c.W)
 	h := c.W.Header()
 	h.Set("Content-Type", contentType)

@@ -38,8 +38,10 @@ type Route struct {
 	Role account.Role
 	// Stream routes answer for as long as the browser listens.
 	Stream bool
-	// Audit, if set, has the act written to the audit log when it was done: for
-	// what the core does not record by itself. It is a word like "sink.test".
+	// Audit, if set, has the act written to the audit log once it was done and
+	// before the answer says so: for what the core does not record by itself. It
+	// is a word like "sink.test". What was acted upon is [Call.Subject]; an
+	// answer with an error's status says that nothing was done.
 	Audit string
 	Do    func(c *Call) error
 }
@@ -180,7 +182,10 @@ func (s *Site) do(c *Call) error {
 	if err := c.Route.Do(c); err != nil {
 		return err
 	}
-	return c.audited()
+	if !c.wrote {
+		return c.audit()
+	}
+	return nil
 }
 
 // identify finds out who asks: nobody, without a session or with one that has

@@ -16,7 +16,8 @@ func touchesTwin(op state.Op) bool {
 	case state.CreateDevice, state.CreateModule, state.DeleteDevice, state.DeleteModule,
 		state.UpdateTwin, state.ReplaceTwin, state.ReportTwin, state.UpdateOwned:
 		return true
-	case state.UpdateDevice, state.UpdateModule, state.ChangePolicy, state.ChangeSetting, state.Connected, state.Disconnected:
+	case state.UpdateDevice, state.UpdateModule, state.ChangePolicy, state.ChangeSetting, state.Connected, state.Disconnected,
+		state.ChangeUser, state.SignedIn, state.SignedOut, state.SignInRefused, state.Acted:
 	}
 	return false
 }
@@ -26,7 +27,8 @@ func touchesIdentity(op state.Op) bool {
 	switch op {
 	case state.CreateDevice, state.CreateModule, state.DeleteDevice, state.DeleteModule, state.UpdateDevice, state.UpdateModule:
 		return true
-	case state.UpdateTwin, state.ReplaceTwin, state.ReportTwin, state.UpdateOwned, state.ChangePolicy, state.ChangeSetting, state.Connected, state.Disconnected:
+	case state.UpdateTwin, state.ReplaceTwin, state.ReportTwin, state.UpdateOwned, state.ChangePolicy, state.ChangeSetting, state.Connected, state.Disconnected,
+		state.ChangeUser, state.SignedIn, state.SignedOut, state.SignInRefused, state.Acted:
 	}
 	return false
 }

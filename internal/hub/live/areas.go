@@ -33,7 +33,7 @@ func touchedBy(op state.Op) areas {
 		return identity
 	case state.Connected, state.Disconnected:
 		return connection
-	case state.ChangePolicy, state.ChangeSetting:
+	case state.ChangePolicy, state.ChangeSetting, state.ChangeUser, state.SignedIn, state.SignedOut, state.SignInRefused, state.Acted:
 		return 0
 	case state.CreateDevice, state.CreateModule, state.DeleteDevice, state.DeleteModule:
 	}

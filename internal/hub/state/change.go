@@ -25,6 +25,12 @@ const (
 	ChangeSetting Op = "changeSetting"
 	Connected     Op = "connected"
 	Disconnected  Op = "disconnected"
+	// Of the people who use the console.
+	ChangeUser    Op = "changeUser"    // a user: created, role, password, removed, …
+	SignedIn      Op = "signedIn"      // a session began
+	SignedOut     Op = "signedOut"     // a session was ended
+	SignInRefused Op = "signInRefused" // one or, within seconds, more of them
+	Acted         Op = "acted"         // an act that changes no record of the hub
 )
 
 // Change is one entry of the journal. It never holds a key.
