@@ -34,7 +34,7 @@ func functions() template.FuncMap {
 		"icon": Icon, "asset": Asset,
 		"severity": Severity, "severityBadge": SeverityBadge, "severityGlyph": SeverityGlyph, "severityCount": SeverityCounted, "noCount": NoCount,
 		"state": State, "stateGlyph": StateGlyph, "stateBadge": StateBadge,
-		"connection": Connection, "sync": Sync, "source": Source,
+		"connection": Connection, "sync": Sync, "source": Source, "actor": Actor,
 		"inert": Inert, "cut": Cut, "id": ID, "tag": Tag, "mono": Mono,
 		"ago": Ago, "when": When, "clock": Clock, "lasts": Lasts,
 		"count": whole(Count), "capped": whole(Capped), "short": whole(Short), "bytes": whole(Bytes), "percent": Percent,
