@@ -26,7 +26,7 @@ func Cut(n int, s string) template.HTML { return inert(s, n) }
 func inert(s string, most int) template.HTML {
 	var b strings.Builder
 	b.WriteString(`<bdi class="inert">`)
-	shown := 0
+	shown, marks := 0, 0
 	first, last := edges(s)
 	for i, r := range s {
 		if shown == most {
@@ -34,16 +34,19 @@ func inert(s string, most int) template.HTML {
 			break
 		}
 		shown++
+		if unicode.Is(unicode.M, r) {
+			marks++
+		} else {
+			marks = 0
+		}
 		_, size := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `<span class="ctl" title="not UTF-8">%02X</span>`, s[i])
-		case r == '\n':
-			b.WriteString("\n")
-		case strange(r) || (r == ' ' || r == '\u00a0') && (i < first || i >= last):
+		case strange(r) || marks > maxMarks || r == ' ' && (i < first || i >= last):
 			// The character itself stays in the page, for whoever copies it,
 			// in an element that takes no room and lets nothing out.
-			fmt.Fprintf(&b, `<span class="ctl" data-char="U+%04X" title="%s"><span class="ctl-char">&#x%X;</span></span>`, r, name(r), escapable(r))
+			fmt.Fprintf(&b, `<span class="ctl" data-char="U+%04X" title="%s"><span class="ctl-char">%s</span></span>`, r, name(r), itself(r))
 		default:
 			b.WriteString(esc(string(r)))
 		}
@@ -52,38 +55,43 @@ func inert(s string, most int) template.HTML {
 	return template.HTML(b.String()) //nolint:gosec // escaped, character by character
 }
 
-// escapable is r as a character reference may name it: HTML has none for most
-// control characters, which are replaced by the one that says so.
-func escapable(r rune) rune {
-	if r < 0x20 && r != '\t' || r >= 0x7f && r <= 0x9f {
-		return utf8.RuneError
+// maxMarks is how many accents one letter may bear. A hundred of them would
+// cover the lines above.
+const maxMarks = 3
+
+// itself is r as a page may hold it. HTML has no way to hold the character of
+// code zero, and would take a carriage return for the end of a line.
+func itself(r rune) string {
+	switch r {
+	case 0:
+		return string(utf8.RuneError)
+	case '\r':
+		return "&#13;"
+	default:
+		return esc(string(r))
 	}
-	return r
 }
 
 // edges returns where the blanks at the beginning end, and where those at the
 // end begin.
 func edges(s string) (first, last int) {
-	first = len(s) - len(strings.TrimLeft(s, " \u00a0"))
-	last = len(strings.TrimRight(s, " \u00a0"))
+	first = len(s) - len(strings.TrimLeft(s, " "))
+	last = len(strings.TrimRight(s, " "))
 	return first, max(first, last)
 }
 
-// strange reports whether r is not seen, or changes how others are.
+// strange reports whether r is not seen, or changes how others are. What
+// Unicode has not given a meaning yet is among it.
 func strange(r rune) bool {
-	switch {
-	case r == '\t':
+	switch r {
+	case ' ':
+		return false
+	case '\u115f', '\u1160', '\u3164', '\uffa0', '\u2800': // blanks that Unicode calls letters or symbols
 		return true
-	case unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r):
-		return true
-	case unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r), unicode.Is(unicode.Variation_Selector, r):
-		return true
-	case unicode.IsSpace(r) && r != ' ' && r != '\u00a0':
-		return true
-	case r == '\u115f', r == '\u1160', r == '\u3164', r == '\uffa0', r == '\u2800': // blanks that Unicode calls letters or symbols
+	case '\u034f', '\u17b4', '\u17b5': // marks that are not drawn
 		return true
 	default:
-		return false
+		return !unicode.IsPrint(r) || unicode.Is(unicode.Variation_Selector, r)
 	}
 }
 
@@ -92,6 +100,10 @@ func name(r rune) string {
 	switch {
 	case r == '\t':
 		return "tab"
+	case r == '\n':
+		return "end of a line"
+	case unicode.Is(unicode.M, r) && unicode.IsPrint(r):
+		return "one accent of many"
 	case unicode.Is(unicode.Bidi_Control, r):
 		return "changes the direction of text"
 	case unicode.IsControl(r):

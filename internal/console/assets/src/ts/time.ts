@@ -1,11 +1,15 @@
 // Times are shown by how long ago they are, and grow older.
+
+// since is a span of time in its largest unit.
+export function since(seconds: number): string {
+  if (seconds < 60) return `${Math.max(0, Math.floor(seconds))} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return `${Math.floor(seconds / 3600)} h`;
+}
+
 function relative(seconds: number): string | undefined {
-  if (seconds < -60) return undefined;
-  if (seconds < 1) return "now";
-  if (seconds < 60) return `${Math.floor(seconds)} s ago`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
-  return undefined; // a date, which stays
+  if (seconds < -60 || seconds >= 86400) return undefined; // a date, which stays
+  return seconds < 1 ? "now" : `${since(seconds)} ago`;
 }
 
 function update(): void {
@@ -19,4 +23,5 @@ function update(): void {
 export function times(): void {
   update();
   setInterval(() => { if (!document.hidden) update(); }, 5000);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) update(); });
 }

@@ -1,0 +1,25 @@
+// The jump field offers devices whose ids begin with what is typed.
+export function jump(): void {
+  const field = document.getElementById("jump");
+  const list = document.getElementById("jump-list");
+  if (!(field instanceof HTMLInputElement) || !(list instanceof HTMLDataListElement)) return;
+  let asked = 0;
+  let timer: number | undefined;
+  field.addEventListener("input", () => {
+    clearTimeout(timer);
+    const mine = ++asked;
+    const text = field.value.trim();
+    if (!text) {
+      list.replaceChildren();
+      return;
+    }
+    timer = window.setTimeout(async () => {
+      try {
+        const answer = await fetch("/console/go/suggest?q=" + encodeURIComponent(text));
+        if (!answer.ok || mine !== asked) return;
+        const ids = await answer.json() as string[];
+        list.replaceChildren(...ids.map((id) => new Option(undefined, id)));
+      } catch { /* there are no offers then; the field works without */ }
+    }, 120);
+  });
+}
