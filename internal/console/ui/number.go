@@ -133,3 +133,8 @@ func whole[T any](f func(int64) T) func(any) (T, error) {
 		}
 	}
 }
+
+// plural is [Plural] for any kind of whole number.
+func plural(n any, noun string) (string, error) {
+	return whole(func(n int64) string { return Plural(n, noun) })(n)
+}

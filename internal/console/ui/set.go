@@ -38,7 +38,7 @@ func functions() template.FuncMap {
 		"inert": Inert, "cut": Cut, "id": ID, "tag": Tag, "mono": Mono,
 		"ago": Ago, "when": When, "clock": Clock, "lasts": Lasts,
 		"count": whole(Count), "capped": whole(Capped), "short": whole(Short), "bytes": whole(Bytes), "percent": Percent,
-		"score": Score, "spark": Spark, "plural": Plural,
+		"score": Score, "spark": Spark, "plural": plural,
 		"dict": dict, "list": list, "url": URL,
 	}
 }
