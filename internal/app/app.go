@@ -35,6 +35,7 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/session"
 	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/hub/twin"
+	"github.com/tvilling/tvilling/internal/security/fleet"
 	"github.com/tvilling/tvilling/internal/security/onboard"
 	"github.com/tvilling/tvilling/internal/security/watch"
 	"github.com/tvilling/tvilling/internal/store/messagelog"
@@ -58,6 +59,7 @@ type App struct {
 	search    *search.Service
 	live      *live.Service
 	plane     security
+	fleet     *fleet.Service
 	// configurations are written to twins like by any other service.
 	configurations *configuration.Service
 	tls            *tlsconf.Reloader
@@ -146,6 +148,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	if err := a.openConfigurations(ctx, changes, twins); err != nil {
+		return nil, err
+	}
+	if err := a.openFleet(ctx); err != nil {
 		return nil, err
 	}
 	a.onboard, err = onboard.New(ctx, a.committer, a.store, a.registry, a.log.With("component", "onboard"))

@@ -14,13 +14,23 @@ import (
 func (a *App) openConsole() {
 	a.console = console.New(console.Options{
 		Accounts: openHouse{}, Status: a.status, Logger: a.log.With("component", "console"),
-		Overview: overview.Options{States: devices{a}.States, Changed: a.plane.ledger.Changed},
+		Overview: overview.Options{Figures: a.fleet.Figures, Changed: a.fleet.Changed, AlertAge: a.opt.AlertAge},
 	})
 }
 
 // status is what the frame of every page shows.
 func (a *App) status() web.Status {
-	return web.Status{Hub: a.hostName(), Version: a.opt.Version}
+	s := web.Status{Hub: a.hostName(), Version: a.opt.Version, Configurations: a.configurations.Stats().Configurations}
+	if f := a.fleet.Latest(); f != nil {
+		if f.Registered != nil {
+			s.Devices = *f.Registered
+		}
+		s.High = f.Alerts["high"]
+		for _, n := range f.Recommendations {
+			s.Recommendations += n
+		}
+	}
+	return s
 }
 
 // openHouse takes everybody for an admin. ACCESS replaces it.

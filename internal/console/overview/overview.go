@@ -11,6 +11,7 @@ import (
 	"github.com/tvilling/tvilling/internal/console/ui"
 	"github.com/tvilling/tvilling/internal/console/web"
 	"github.com/tvilling/tvilling/internal/hub/account"
+	"github.com/tvilling/tvilling/internal/security/fleet"
 )
 
 //go:embed *.html
@@ -20,11 +21,12 @@ var pages = ui.Parse(files)
 
 // Options are what the pages work with.
 type Options struct {
-	// States counts devices by the state of their posture.
-	States func(ctx context.Context) (map[string]int64, error)
-	// Changed returns a channel that is closed when alerts or recommendations
-	// have changed.
+	// Figures returns the fleet as it is now or was seconds ago.
+	Figures func(ctx context.Context) (*fleet.Figures, error)
+	// Changed returns a channel that is closed when there are newer figures.
 	Changed func() <-chan struct{}
+	// AlertAge is for how long alerts that are over are kept.
+	AlertAge time.Duration
 }
 
 type overview struct{ opt Options }
@@ -39,25 +41,48 @@ func Routes(o Options) []web.Route {
 }
 
 func (p *overview) page(c *web.Call) error {
-	states, err := p.opt.States(c.Context())
+	span, err := spanOf(c.Query("range"))
 	if err != nil {
 		return err
 	}
+	f, err := p.opt.Figures(c.Context())
+	if err != nil {
+		return err
+	}
+	if f.Registered != nil && *f.Registered == 0 {
+		return c.Redirect(ui.URL("start"), "")
+	}
 	return c.Page(web.View{
-		Title: "Overview", Nav: "overview", Live: ui.URL("live", "overview"), Template: pages, Name: "overview", Data: states,
+		Title: "Overview", Nav: "overview", Live: ui.URL("live", "overview", span.query()),
+		Template: pages, Name: "overview", Data: p.view(f, span),
 	})
 }
 
+// parts are the elements of the page that are kept current.
+var parts = []string{"age", "fleet", "raised", "affected", "frequent-alerts", "frequent-recommendations", "agents", "traffic", "trouble"}
+
 func (p *overview) live(c *web.Call) error {
+	span, err := spanOf(c.Query("range"))
+	if err != nil {
+		return err
+	}
 	return c.Stream(web.Stream{
-		Changed: []func() <-chan struct{}{p.opt.Changed}, Every: 5 * time.Second,
+		Changed: []func() <-chan struct{}{p.opt.Changed}, Every: fleet.Fresh,
 		Fragments: func(ctx context.Context) ([]web.Fragment, error) {
-			states, err := p.opt.States(ctx)
+			f, err := p.opt.Figures(ctx)
 			if err != nil {
 				return nil, err
 			}
-			html, err := web.Render(pages, "states", states)
-			return []web.Fragment{{ID: "states", HTML: html}}, err
+			v := p.view(f, span)
+			list := make([]web.Fragment, 0, len(parts))
+			for _, name := range parts {
+				html, err := web.Render(pages, name, v)
+				if err != nil {
+					return nil, err
+				}
+				list = append(list, web.Fragment{ID: name, HTML: html})
+			}
+			return list, nil
 		},
 	})
 }

@@ -46,8 +46,8 @@ type Bar struct {
 	// Title says it in words: "13:00–13:59: 3 high, 6 medium, 11 low".
 	Title string
 	// Href is the list that makes it up.
-	Href              string
-	High, Medium, Low int64
+	Href                             string
+	High, Medium, Low, Informational int64
 	// Missing says that nothing is known of this span: a gap, never zero.
 	Missing bool
 }
@@ -65,7 +65,7 @@ type Chart struct {
 func (c Chart) Top() int64 {
 	most := int64(4)
 	for _, b := range c.Bars {
-		most = max(most, b.High+b.Medium+b.Low)
+		most = max(most, b.High+b.Medium+b.Low+b.Informational)
 	}
 	for step := int64(1); ; step *= 10 {
 		for _, m := range []int64{4, 8, 12, 20, 40} {
@@ -103,7 +103,7 @@ func (c Chart) SVG() template.HTML {
 		for _, part := range []struct {
 			class string
 			n     int64
-		}{{"f-high", bar.High}, {"f-medium", bar.Medium}, {"f-low", bar.Low}} {
+		}{{"f-high", bar.High}, {"f-medium", bar.Medium}, {"f-low", bar.Low}, {"f-info", bar.Informational}} {
 			if part.n == 0 {
 				continue
 			}
