@@ -1,3 +1,5 @@
+import { fragments } from "./html";
+
 // The jump field offers devices whose ids begin with what is typed.
 export function jump(): void {
   const field = document.getElementById("jump");
@@ -17,8 +19,8 @@ export function jump(): void {
       try {
         const answer = await fetch("/console/go/suggest?q=" + encodeURIComponent(text));
         if (!answer.ok || mine !== asked) return;
-        const ids = await answer.json() as string[];
-        list.replaceChildren(...ids.map((id) => new Option(undefined, id)));
+        const offers = fragments(await answer.text());
+        if (mine === asked) list.replaceChildren(...offers);
       } catch { /* there are no offers then; the field works without */ }
     }, 120);
   });

@@ -99,12 +99,12 @@ function press(k: string, root: ParentNode): boolean {
   return page[k] !== undefined && use(seen(root, page[k]));
 }
 
-// help shows all keys, as the page of keys has them.
+// help shows all keys, from the same table as the page of keys.
 async function help(): Promise<void> {
   let dialog = document.querySelector<HTMLDialogElement>("#keys-help");
   if (!dialog) {
     try {
-      const answer = await fetch("/console/keys?part=table");
+      const answer = await fetch("/console/keys?part=dialog");
       if (!answer.ok) throw new Error();
       dialog = fragments(await answer.text())[0] as HTMLDialogElement;
       document.body.append(dialog);
