@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tvilling/tvilling/internal/app"
+	"github.com/tvilling/tvilling/internal/client"
 )
 
 // demoOptions are the flags of demo.
@@ -167,6 +168,9 @@ func demoFleet(ctx context.Context, o demoOptions, data string, e app.Endpoints,
 	slices.SortFunc(members, func(a, b enlisted) int { return strings.Compare(string(a.id), string(b.id)) })
 	members[0].orders = make(chan order)
 	fmt.Fprintln(stdout, readyLine(e))
+	if err := demoUser(ctx, &flags, c, stdout); err != nil {
+		return err
+	}
 	if !o.noAgent {
 		stop, err := demoAgent(ctx, f, data, e, log, stdout)
 		if err != nil {
@@ -182,6 +186,21 @@ func demoFleet(ctx context.Context, o demoOptions, data string, e app.Endpoints,
 		}
 		printDemoHelp(stdout, data, e, s.alert)
 	})
+	return nil
+}
+
+// demoUser makes an admin for the console, and tells how to get in: there is no
+// password that everybody knows, not even here.
+func demoUser(ctx context.Context, flags *hubFlags, c *client.Client, w io.Writer) error {
+	const name = "demo"
+	if _, err := c.AddUser(ctx, name, "admin", ""); err != nil {
+		return err
+	}
+	l, err := c.LinkUser(ctx, name)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "Console, as an admin (works once, within 10 minutes): %s&to=/console/overview\n", flags.console(c)+l.Path)
 	return nil
 }
 
@@ -201,6 +220,11 @@ What to try next, in another terminal:
   tv alert resolve %[5]s --reason mitigated --data "$TVILLING"
   tv recommendation list --data "$TVILLING"                      what is weak, before something happens
   tv events --security --since 5m --data "$TVILLING"             what the agents told
+
+The console in a browser, and who may use it:
+
+  tv user link demo --data "$TVILLING"                           another link that signs you in
+  tv user add anna --role operator --data "$TVILLING"
 
 Every device has its own twin and, beside it, a security module twin with keys of
 its own:

@@ -21,6 +21,7 @@ import (
 	"github.com/tvilling/tvilling/internal/durable"
 	"github.com/tvilling/tvilling/internal/gateway/mqtt"
 	"github.com/tvilling/tvilling/internal/gateway/tlsconf"
+	"github.com/tvilling/tvilling/internal/hub/account"
 	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/commit"
 	"github.com/tvilling/tvilling/internal/hub/configuration"
@@ -60,6 +61,8 @@ type App struct {
 	live      *live.Service
 	plane     security
 	fleet     *fleet.Service
+	policies  *policy.Service
+	accounts  *account.Service
 	// configurations are written to twins like by any other service.
 	configurations *configuration.Service
 	tls            *tlsconf.Reloader
@@ -129,6 +132,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.registry = registry.New(a.committer, a.store, a.sessions, sealer)
 	twins := twin.New(a.committer, a.store, a.sessions)
 	a.openSearch()
+	a.policies = policy.New(a.committer, authenticator, sealer, a.sessions)
+		return nil, err
+	}
 	a.messages = message.New(message.Options{
 		Telemetry: a.telemetry, Security: a.security,
 		Logger: a.log.With("component", "message"), Fatal: a.fail, Observe: a.metrics.messages,
@@ -179,8 +185,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			return connected
 		}),
 		Journal: changes, Live: a.live,
-		Policies: policy.New(a.committer, authenticator, sealer, a.sessions),
-		Settings: a.onboard, Adoption: a.onboard,
+		Policies: a.policies,
+		Settings: a.onboard, Adoption: a.onboard, Users: a.accounts,
 		Configurations: a.configurations,
 		SecurityModule: tvilling.SecurityModule,
 		Ready:          a.ready, Observe: a.metrics.request,

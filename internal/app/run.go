@@ -49,6 +49,7 @@ func (a *App) Run(ctx context.Context, h Hooks) error {
 	a.runSecurity(plane, &readers)
 	readers.Go(func() { a.configurations.Run(plane) })
 	readers.Go(func() { a.fleet.Run(plane) })
+	readers.Go(func() { a.accounts.Run(plane) })
 	edges.Go(func() { a.buildIndex(serving) })
 	edges.Go(func() { a.plane.watch.Run(serving) })
 	edges.Go(func() { a.onboard.Run(serving) })

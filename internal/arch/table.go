@@ -95,7 +95,7 @@ func adapterEdges() []Edge {
 		{From: "internal/gateway/mqtt", To: []string{"internal/gateway/mqtt/packet"}, Why: "the gateway's wire"},
 		{From: "internal/gateway/mqtt", To: []string{"internal/hub/auth", "internal/hub/session", "internal/hub/state"}, Why: "the gateway turns packets into calls of the core"},
 		{From: "internal/api/rest", To: []string{"internal/hub/auth"}, Why: "who asks is proven before anything is answered"},
-		{From: "internal/api/hubapi", To: []string{"internal/hub/auth", "internal/hub/configuration", "internal/hub/history", "internal/hub/live", "internal/hub/message", "internal/hub/policy", "internal/hub/query", "internal/hub/registry", "internal/hub/search", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/onboard"}, Why: "the REST API turns requests into calls of the core"},
+		{From: "internal/api/hubapi", To: []string{"internal/hub/account", "internal/hub/auth", "internal/hub/configuration", "internal/hub/history", "internal/hub/live", "internal/hub/message", "internal/hub/policy", "internal/hub/query", "internal/hub/registry", "internal/hub/search", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/onboard"}, Why: "the REST API turns requests into calls of the core"},
 		{From: "internal/api/hubapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
 		{From: "internal/api/agentapi", To: []string{"internal/api/rest", "packaging"}, Why: "the agent is given out over REST, with the files of its package"},
 		{From: "internal/api/securityapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
@@ -118,6 +118,7 @@ func consoleEdges() []Edge {
 		{From: "internal/console/wake", To: []string{"internal/hub/state"}, Why: "pages wait for durable changes"},
 		{From: "internal/console/devicehead", To: []string{"internal/console/ui"}, Why: "the head of a device's pages has links and marks"},
 		{From: "internal/console/devicehead", To: []string{"internal/hub/registry", "internal/security/ledger", "internal/security/posture"}, Why: "who a device is, and how it stands"},
+		{From: "internal/console/access", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles, of users"},
 		{From: "internal/console/overview", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account", "internal/security/fleet"}, Why: "pages, for roles, of the fleet's figures"},
 	}
 }
@@ -189,6 +190,7 @@ func foreign() []Foreign {
 		{Module: "github.com/spf13/cobra", In: []string{"cmd/tvilling"}, Why: "commands, help, completion"},
 		{Module: "github.com/prometheus/client_golang", In: []string{"internal/app"}, Why: "metrics"},
 		{Module: "zombiezen.com/go/sqlite", In: []string{"internal/store/sqlite", "internal/store/securitydb", "internal/store/eventdb"}, Why: "the embedded stores, without cgo"},
+		{Module: "golang.org/x/term", In: []string{"cmd/tvilling"}, Why: "a password is typed on a terminal without being shown"},
 		{Module: "github.com/klauspost/compress", In: []string{"internal/store/eventdb"}, Why: "events are kept compressed (zstd)"},
 
 		{Module: "github.com/google/go-cmp", In: []string{"..."}, Why: "differences of got and want", Test: true},

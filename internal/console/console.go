@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/tvilling/tvilling/internal/console/access"
 	"github.com/tvilling/tvilling/internal/console/overview"
 	"github.com/tvilling/tvilling/internal/console/web"
 )
@@ -19,6 +20,7 @@ type Options struct {
 	Overview overview.Options
 }
 
+	Access   access.Options
 // Console answers requests for pages, below [web.Root].
 type Console struct{ site *web.Site }
 
@@ -30,7 +32,9 @@ func New(o Options) *Console {
 			overview.Routes(o.Overview),
 		),
 	})}
+		Accounts: o.Accounts, Status: o.Status, Logger: o.Logger, SignIn: access.SignIn(o.Access),
 }
+			access.Routes(o.Access),
 
 // ServeHTTP answers a request.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.site.ServeHTTP(w, r) }

@@ -80,6 +80,16 @@ GET    /tvilling/policies/service                     y     -       -      -    
 PUT    /tvilling/policies/service                     y     -       -      -       -     -        -  -      -      -  | -             y           -              -
 DELETE /tvilling/policies/none                        y     -       -      -       -     -        -  -      -      -  | -             y           -              -
 POST   /tvilling/policies/service/regenerate?key=swap y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+GET    /tvilling/users                                y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+POST   /tvilling/users                                y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+GET    /tvilling/users/none                           y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+PATCH  /tvilling/users/none                           y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+DELETE /tvilling/users/none                           y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+POST   /tvilling/users/none/password                  y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+POST   /tvilling/users/none/link                      y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+GET    /tvilling/users/none/sessions                  y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+DELETE /tvilling/users/none/sessions                  y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+DELETE /tvilling/users/none/sessions/x                y     -       -      -       -     -        -  -      -      -  | -             y           -              -
 GET    /tvilling/settings                             y     -       -      y       y     -        -  -      -      -  | -             y           -              -
 PUT    /tvilling/settings                             y     -       -      -       -     -        -  -      -      -  | -             y           -              -
 GET    /tvilling/securitymodule                       y     -       -      y       y     -        -  -      -      -  | -             y           -              -

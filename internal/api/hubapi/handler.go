@@ -22,6 +22,7 @@ type Options struct {
 	Policies Policies
 	Settings Settings
 	Adoption Adoption
+	Users    Users
 
 	Configurations Configurations
 

@@ -3,8 +3,10 @@ package hubapi
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/account"
 	"github.com/tvilling/tvilling/internal/hub/configuration"
 	"github.com/tvilling/tvilling/internal/hub/history"
 	"github.com/tvilling/tvilling/internal/hub/live"
@@ -89,6 +91,20 @@ type Settings interface {
 // Adoption tells of the adoption of existing devices; an [onboard.Service] does.
 type Adoption interface {
 	Progress() onboard.Progress
+}
+
+// Users keeps the people who may use the console; an [account.Service] does.
+type Users interface {
+	Users() []account.User
+	User(name string) (account.User, error)
+	Add(ctx context.Context, name string, role account.Role, password, actor string) (account.User, error)
+	Change(ctx context.Context, name string, e account.Edit, match tvilling.Match, actor string) (account.User, error)
+	Remove(ctx context.Context, name string, match tvilling.Match, actor string) error
+	SetPassword(ctx context.Context, name, password, actor string) error
+	Link(ctx context.Context, name, actor string) (token string, expires time.Time, err error)
+	Sessions(name string) []account.Session
+	End(ctx context.Context, name, id, actor string) error
+	EndAll(ctx context.Context, name, but, actor string) (int, error)
 }
 
 // Configurations keeps the automatic configurations and applies them; a

@@ -76,50 +76,45 @@ func (s *Service) edit(ctx context.Context, name string, match tvilling.Match, f
 	})
 }
 
-// SetRole gives a user another role. Sessions of a user who may do less than
-// before end.
-func (s *Service) SetRole(ctx context.Context, name string, role Role, match tvilling.Match, actor string) (User, error) {
-	if role < Viewer || role > Admin {
+// Edit is what is to be changed of a user.
+type Edit struct {
+	// Role is the one that the user is to have; Nobody leaves it as it is.
+	Role Role
+	// Disabled says whether the user may sign in no more; nil leaves that as it
+	// is.
+	Disabled *bool
+}
+
+// Change changes a user, in one step. The sessions of a user who is disabled,
+// or may do less than before, end.
+func (s *Service) Change(ctx context.Context, name string, e Edit, match tvilling.Match, actor string) (User, error) {
+	if e.Role > Admin {
 		return User{}, at("role", tvilling.Errorf(tvilling.InvalidArgument, "A role is viewer, operator or admin."))
 	}
 	err := s.edit(ctx, name, match, func(b *book, r *record) (state.Change, error) {
-		old := r.role()
-		if old == role {
+		body := map[string]any{"user": r.Name, "change": "changed"}
+		less := false
+		if old := r.role(); e.Role != Nobody && e.Role != old {
+			r.Role, less = e.Role.String(), e.Role < old
+			body["role"], body["roleBefore"] = r.Role, old.String()
+		}
+		if e.Disabled != nil && *e.Disabled != r.Disabled {
+			r.Disabled, less = *e.Disabled, less || *e.Disabled
+			body["disabled"] = r.Disabled
+		}
+		if len(body) == 2 {
 			return state.Change{}, errNothing
 		}
-		r.Role = role.String()
 		b.changed(r)
-		if role < old {
+		if less {
 			b.endOf(r, "")
 		}
-		return entry(state.ChangeUser, actor, map[string]any{"user": r.Name, "change": "role", "role": r.Role, "before": old.String()})
+		return entry(state.ChangeUser, actor, body)
 	})
 	if err != nil {
 		return User{}, err
 	}
-	return s.User(name)
-}
-
-// SetDisabled lets a user sign in no more, or again. A disabled user's
-// sessions end.
-func (s *Service) SetDisabled(ctx context.Context, name string, disabled bool, match tvilling.Match, actor string) (User, error) {
-	err := s.edit(ctx, name, match, func(b *book, r *record) (state.Change, error) {
-		if r.Disabled == disabled {
-			return state.Change{}, errNothing
-		}
-		r.Disabled = disabled
-		b.changed(r)
-		what := "enabled"
-		if disabled {
-			what = "disabled"
-			b.endOf(r, "")
-		}
-		return entry(state.ChangeUser, actor, map[string]any{"user": r.Name, "change": what})
-	})
-	if err != nil {
-		return User{}, err
-	}
-	if disabled {
+	if e.Disabled != nil && *e.Disabled {
 		s.links.drop(name)
 	}
 	return s.User(name)

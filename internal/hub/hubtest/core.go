@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tvilling/tvilling"
+	"github.com/tvilling/tvilling/internal/hub/account"
 	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/commit"
 	"github.com/tvilling/tvilling/internal/hub/index"
@@ -40,6 +41,8 @@ type Core struct {
 	Twins     *twin.Service
 	Journal   *journal.Journal
 	Policies  *policy.Service
+	// Accounts hashes passwords in a way that is quick, and good for tests only.
+	Accounts *account.Service
 	// Index is kept and ready; Search uses it. Whole twins are written without
 	// the sections' metadata.
 	Index  *index.Index
@@ -110,6 +113,9 @@ func Over(t testing.TB, store state.Store) *Core {
 	}})
 	c.Journal = journal.New(store, c.Committer)
 	c.Policies = policy.New(c.Committer, c.Auth, c.Sealer, c.Sessions)
+	if c.Accounts, err = account.New(t.Context(), account.Options{Commit: c.Committer, Store: store, Hasher: Hasher{}, Logger: log}); err != nil {
+		t.Fatal(err)
+	}
 
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var wg sync.WaitGroup
