@@ -133,6 +133,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	twins := twin.New(a.committer, a.store, a.sessions)
 	a.openSearch()
 	a.policies = policy.New(a.committer, authenticator, sealer, a.sessions)
+	if err := a.openAccounts(ctx); err != nil {
 		return nil, err
 	}
 	a.messages = message.New(message.Options{

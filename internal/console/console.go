@@ -27,12 +27,11 @@ type Console struct{ site *web.Site }
 // New returns a console.
 func New(o Options) *Console {
 	return &Console{site: web.New(web.Options{
-		Accounts: o.Accounts, Status: o.Status, Logger: o.Logger,
+		Accounts: o.Accounts, Status: o.Status, Logger: o.Logger, SignIn: access.SignIn(o.Access),
 		Routes: slices.Concat(
 			overview.Routes(o.Overview),
 		),
 	})}
-		Accounts: o.Accounts, Status: o.Status, Logger: o.Logger, SignIn: access.SignIn(o.Access),
 }
 			access.Routes(o.Access),
 
