@@ -216,3 +216,18 @@ func (w Where) Holds(it event.Item) bool {
 	}
 	return true
 }
+
+// Parts returns the condition in its parts: the name of the member, the
+// operator in its usual spelling, the value as it is compared.
+func (p *Predicate) Parts() (member, op, value string) {
+	member = p.field.String()
+	if p.detail != "" {
+		member = extra + p.detail
+	}
+	for _, o := range operators {
+		if o.op == p.op {
+			op = o.text // of two spellings the later one is the usual
+		}
+	}
+	return member, op, p.text
+}

@@ -64,7 +64,7 @@ func look(rec *event.Record, w Where) (Found, bool, error) {
 		return f, true, nil
 	}
 	var err error
-	if f.Items, err = readItems(rec); err != nil {
+	if f.Items, err = Items(rec); err != nil {
 		return f, false, err
 	}
 	for i, it := range f.Items {
@@ -75,8 +75,8 @@ func look(rec *event.Record, w Where) (Found, bool, error) {
 	return f, len(f.Hit) > 0, nil
 }
 
-// readItems decodes the payload of a stored event.
-func readItems(rec *event.Record) ([]event.Item, error) {
+// Items decodes the payload of a stored event.
+func Items(rec *event.Record) ([]event.Item, error) {
 	if len(rec.Event.Payload) == 0 {
 		return nil, nil
 	}

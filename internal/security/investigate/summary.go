@@ -119,7 +119,7 @@ func (r *Reader) each(ctx context.Context, q event.Query, out *Summary, enough f
 	for rec, err := range r.events(ctx, q) {
 		var items []event.Item
 		if err == nil {
-			items, err = readItems(rec)
+			items, err = Items(rec)
 		}
 		if err != nil {
 			if tvilling.CodeOf(err) != tvilling.Corrupt {

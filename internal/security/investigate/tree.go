@@ -44,7 +44,7 @@ func (r *Reader) Tree(ctx context.Context, s Scope, enough func() bool) (*Tree, 
 	for rec, err := range r.events(ctx, q) {
 		var items []event.Item
 		if err == nil {
-			items, err = readItems(rec)
+			items, err = Items(rec)
 		}
 		if err != nil {
 			if tvilling.CodeOf(err) != tvilling.Corrupt {
