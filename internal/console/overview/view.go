@@ -251,18 +251,19 @@ func (v *view) agents() {
 	if a == nil {
 		return
 	}
-	silent := agentLabel("apart", "none", "Silent")
-	if hours := a.Silence.Hours(); hours > 0 {
-		silent = agentLabel("apart", "none", "Silent for over "+ui.Lasts(a.Silence))
+	// Colour is for what is there.
+	alarm := func(n int64) string {
+		if n == 0 {
+			return "none"
+		}
+		return "apart"
 	}
-	for _, r := range []agentRow{
+	v.Agents = []agentRow{
 		{ui.Sync("inSync"), a.InSync, devicesOf("inSync")},
-		{ui.Sync("differs"), a.Differs, devicesOf("differs")},
-		{agentLabel("none", "none", "Configuration not reported"), a.NotReported, devicesOf("notReported")},
-		{silent, a.Silent, devicesOf("silent")},
+		{agentLabel(alarm(a.Differs), "differs", "Out of sync"), a.Differs, devicesOf("differs")},
+		{agentLabel(alarm(a.Silent), "none", "Silent for over "+ui.Lasts(a.Silence)), a.Silent, devicesOf("silent")},
 		{agentLabel("none", "none", "Never reported"), a.Never, devicesOf("never")},
-	} {
-		v.Agents = append(v.Agents, r)
+		{agentLabel("none", "none", "Settings not reported"), a.NotReported, devicesOf("notReported")},
 	}
 	for _, x := range a.Versions {
 		v.Versions = append(v.Versions, versionRow{x.Version, devicesWhere("modules.security.agent.version = " + literal(x.Version)), x.Count})

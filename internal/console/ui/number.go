@@ -116,11 +116,11 @@ func Score(score *int) template.HTML {
 	return template.HTML(fmt.Sprintf(`<span class="score"><b>%d</b><svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="f-track" width="100" height="4"/><rect class="f-ink" width="%d" height="4"/></svg></span>`, n, n)) //nolint:gosec // numbers only
 }
 
-// whole lets templates give any kind of whole number to f.
+// whole lets templates give any kind of whole number, or a pointer to one, to f.
 func whole[T any](f func(int64) T) func(any) (T, error) {
 	return func(v any) (T, error) {
 		var none T
-		r := reflect.ValueOf(v)
+		r := reflect.Indirect(reflect.ValueOf(v))
 		switch {
 		case !r.IsValid():
 			return none, fmt.Errorf("a number is needed, got nothing")
