@@ -1,7 +1,6 @@
 package app
 
 import (
-
 	"github.com/tvilling/tvilling/internal/console"
 	"github.com/tvilling/tvilling/internal/console/overview"
 	"github.com/tvilling/tvilling/internal/console/web"

@@ -17,10 +17,10 @@ type Options struct {
 	Status func() web.Status
 	Logger *slog.Logger
 
+	Access   access.Options
 	Overview overview.Options
 }
 
-	Access   access.Options
 // Console answers requests for pages, below [web.Root].
 type Console struct{ site *web.Site }
 
@@ -29,11 +29,11 @@ func New(o Options) *Console {
 	return &Console{site: web.New(web.Options{
 		Accounts: o.Accounts, Status: o.Status, Logger: o.Logger, SignIn: access.SignIn(o.Access),
 		Routes: slices.Concat(
+			access.Routes(o.Access),
 			overview.Routes(o.Overview),
 		),
 	})}
 }
-			access.Routes(o.Access),
 
 // ServeHTTP answers a request.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.site.ServeHTTP(w, r) }
