@@ -71,6 +71,8 @@ type App struct {
 	securityAPI    *securityapi.Handler
 	agentAPI       *agentapi.Handler
 	console        *console.Console
+	// twins are read and changed by the pages, too.
+	twins *twin.Service
 	// pages is where open pages of the console wait for changes.
 	pages   wake.Hub
 	metrics *metrics
@@ -130,12 +132,13 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.sessions = session.New(a.committer, a.store, authenticator, a.log.With("component", "session"))
 	a.registry = registry.New(a.committer, a.store, a.sessions, sealer)
-	twins := twin.New(a.committer, a.store, a.sessions)
-	a.openSearch()
 	a.policies = policy.New(a.committer, authenticator, sealer, a.sessions)
 	if err := a.openAccounts(ctx); err != nil {
 		return nil, err
 	}
+	twins := twin.New(a.committer, a.store, a.sessions)
+	a.twins = twins
+	a.openSearch()
 	a.messages = message.New(message.Options{
 		Telemetry: a.telemetry, Security: a.security,
 		Logger: a.log.With("component", "message"), Fatal: a.fail, Observe: a.metrics.messages,

@@ -1,6 +1,7 @@
 package app
 
 import (
+
 	"github.com/tvilling/tvilling/internal/console"
 	"github.com/tvilling/tvilling/internal/console/overview"
 	"github.com/tvilling/tvilling/internal/console/web"
@@ -10,7 +11,9 @@ import (
 func (a *App) openConsole() {
 	a.console = console.New(console.Options{
 		Accounts: a.accounts, Status: a.status, Logger: a.log.With("component", "console"),
+		Devices:  a.devicePages(a.twins),
 		Access:   a.access(),
+		Jump:     a.jumps(),
 		Overview: overview.Options{Figures: a.fleet.Figures, Changed: a.fleet.Changed, AlertAge: a.opt.AlertAge},
 	})
 }

@@ -118,6 +118,9 @@ func consoleEdges() []Edge {
 		{From: "internal/console/wake", To: []string{"internal/hub/state"}, Why: "pages wait for durable changes"},
 		{From: "internal/console/devicehead", To: []string{"internal/console/ui"}, Why: "the head of a device's pages has links and marks"},
 		{From: "internal/console/devicehead", To: []string{"internal/hub/registry", "internal/security/ledger", "internal/security/posture"}, Why: "who a device is, and how it stands"},
+		{From: "internal/console/devices", To: []string{"internal/console/devicehead", "internal/console/ui", "internal/console/wake", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles, kept current"},
+		{From: "internal/console/devices", To: []string{"internal/hub/query", "internal/hub/registry", "internal/hub/search", "internal/hub/state", "internal/hub/twin"}, Why: "devices are found by queries, and changed in registry and twins"},
+		{From: "internal/console/devices", To: []string{"internal/security/agentconfig", "internal/security/ledger", "internal/security/posture", "internal/security/recommend"}, Why: "how a device stands, and why"},
 		{From: "internal/console/access", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles, of users"},
 		{From: "internal/console/overview", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account", "internal/security/fleet"}, Why: "pages, for roles, of the fleet's figures"},
 	}
@@ -187,10 +190,10 @@ func foreign() []Foreign {
 		{Module: "github.com/cilium/ebpf", In: []string{"internal/agent/kernel"}, Why: "the instructions of eBPF programs, assembled without a compiler"},
 		{Module: "golang.org/x/sys", In: []string{"internal/agent/..."}, Why: "system calls and constants of Linux"},
 		{Module: "golang.org/x/crypto", In: []string{"internal/argon2id"}, Why: "Argon2id, which the standard library does not have"},
+		{Module: "golang.org/x/term", In: []string{"cmd/tvilling"}, Why: "a password is typed on a terminal without being shown"},
 		{Module: "github.com/spf13/cobra", In: []string{"cmd/tvilling"}, Why: "commands, help, completion"},
 		{Module: "github.com/prometheus/client_golang", In: []string{"internal/app"}, Why: "metrics"},
 		{Module: "zombiezen.com/go/sqlite", In: []string{"internal/store/sqlite", "internal/store/securitydb", "internal/store/eventdb"}, Why: "the embedded stores, without cgo"},
-		{Module: "golang.org/x/term", In: []string{"cmd/tvilling"}, Why: "a password is typed on a terminal without being shown"},
 		{Module: "github.com/klauspost/compress", In: []string{"internal/store/eventdb"}, Why: "events are kept compressed (zstd)"},
 
 		{Module: "github.com/google/go-cmp", In: []string{"..."}, Why: "differences of got and want", Test: true},
@@ -222,6 +225,6 @@ func isolated() [][]string {
 		{"internal/notify/webhook/...", "internal/notify/syslog/..."},
 		{"internal/store/sqlite/...", "internal/store/memory/..."},
 		{"internal/api/hubapi/...", "internal/api/securityapi/..."},
-		{"internal/console/access/...", "internal/console/overview/...", "internal/console/start/...", "internal/console/devices/...", "internal/console/twins/...", "internal/console/alerts/...", "internal/console/recommendations/...", "internal/console/investigate/...", "internal/console/configurations/...", "internal/console/settings/..."},
+		{"internal/console/access/...", "internal/console/overview/...", "internal/console/start/...", "internal/console/devices/...", "internal/console/twins/...", "internal/console/alerts/...", "internal/console/recommendations/...", "internal/console/investigate/...", "internal/console/configurations/...", "internal/console/settings/...", "internal/console/jump/...", "internal/console/keys/...", "internal/console/gallery/..."},
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/tvilling/tvilling/internal/console/devices"
 	"github.com/tvilling/tvilling/internal/console/access"
+	"github.com/tvilling/tvilling/internal/console/jump"
+	"github.com/tvilling/tvilling/internal/console/keys"
 	"github.com/tvilling/tvilling/internal/console/overview"
 	"github.com/tvilling/tvilling/internal/console/web"
 )
@@ -19,6 +22,8 @@ type Options struct {
 
 	Access   access.Options
 	Overview overview.Options
+	Jump     jump.Options
+	Devices  devices.Options
 }
 
 // Console answers requests for pages, below [web.Root].
@@ -31,6 +36,9 @@ func New(o Options) *Console {
 		Routes: slices.Concat(
 			access.Routes(o.Access),
 			overview.Routes(o.Overview),
+			jump.Routes(o.Jump),
+			keys.Routes(),
+			devices.Routes(o.Devices),
 		),
 	})}
 }
