@@ -2,21 +2,16 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/client"
-	"github.com/tvilling/tvilling/internal/device"
+	"github.com/tvilling/tvilling/internal/enroll"
 )
 
 // enrollment is what enroll-command prints.
@@ -48,7 +43,7 @@ program in place of the agent.`,
 			if valid < time.Minute || valid > 30*24*time.Hour {
 				return usageError{errors.New("--valid must be from 1m to 720h")}
 			}
-			if host != "" && !isHost(host) {
+			if host != "" && !enroll.IsHost(host) {
 				return usageError{fmt.Errorf("--host %q: give a name or an IPv4 address, with a port if it is not 443, as in hub.example.com:8443", host)}
 			}
 			e, err := enrollCommand(cmd.Context(), c, host, id, time.Now().Add(valid))
@@ -83,7 +78,7 @@ func enrollCommand(ctx context.Context, c *client.Client, host string, id tvilli
 		return enrollment{}, fmt.Errorf("%s authenticates by a certificate, which stays on the device: install tvilling-agent there and name the certificate in /etc/tvilling-agent/agent.toml (device-certificate-file, device-private-key-file)", id)
 	}
 	if _, err := c.Module(ctx, tvilling.Identity{Device: id.Device, Module: tvilling.SecurityModule}); tvilling.CodeOf(err) == tvilling.ModuleNotFound {
-		return enrollment{}, fmt.Errorf("%s has no security module to connect the agent as; make it with: tvilling module restore %s", id, shellWord(string(id.Device)))
+		return enrollment{}, fmt.Errorf("%s has no security module to connect the agent as; make it with: tvilling module restore %s", id, enroll.Word(string(id.Device)))
 	} else if err != nil {
 		return enrollment{}, err
 	}
@@ -92,7 +87,7 @@ func enrollCommand(ctx context.Context, c *client.Client, host string, id tvilli
 		return enrollment{}, err
 	}
 	if settings.HideModuleKeys {
-		return enrollment{}, fmt.Errorf("the hub keeps the keys of modules from devices (hide-module-keys), so none could fetch the agent's: install tvilling-agent on %s, and give \"tvilling-agent enroll\" there what this prints: tvilling module connection-string %s", id, shellWord(string(id.Device)+"/"+string(tvilling.SecurityModule)))
+		return enrollment{}, fmt.Errorf("the hub keeps the keys of modules from devices (hide-module-keys), so none could fetch the agent's: install tvilling-agent on %s, and give \"tvilling-agent enroll\" there what this prints: tvilling module connection-string %s", id, enroll.Word(string(id.Device)+"/"+string(tvilling.SecurityModule)))
 	}
 	if host == "" {
 		host = c.HostName()
@@ -105,54 +100,11 @@ func enrollCommand(ctx context.Context, c *client.Client, host string, id tvilli
 	if h, p, err := net.SplitHostPort(host); err == nil {
 		name, port = h, p
 	}
-	address := name
-	if port != "443" {
-		address = net.JoinHostPort(name, port)
-	}
-	token, err := device.SASToken(name+"/devices/"+string(id.Device), a.SymmetricKey.Primary, expires)
+	line, err := enroll.Line(enroll.Options{
+		Host: name, Port: port, Chain: server.Chain, Device: id.Device, Key: a.SymmetricKey.Primary, Expires: expires,
+	})
 	if err != nil {
 		return enrollment{}, err
 	}
-	connection := "HostName=" + name + ";DeviceId=" + string(id.Device) + ";SharedAccessSignature=" + token
-	line := "curl -fsS" + curlTrust(server.Chain) + " https://" + address + "/tvilling/agent/install | sudo sh -s -- " + shellQuote(connection)
 	return enrollment{Command: line, Expires: expires.Truncate(time.Second).UTC()}, nil
 }
-
-// curlTrust returns the options by which curl accepts the hub's certificate and
-// no other: none if any machine accepts it, else the hash of its public key.
-func curlTrust(chain []*x509.Certificate) string {
-	others := x509.NewCertPool()
-	for _, c := range chain[1:] {
-		others.AddCert(c)
-	}
-	if _, err := chain[0].Verify(x509.VerifyOptions{Intermediates: others}); err == nil {
-		return ""
-	}
-	sum := sha256.Sum256(chain[0].RawSubjectPublicKeyInfo)
-	// With a pin, -k does not mean that any certificate will do.
-	return " -k --pinnedpubkey 'sha256//" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-}
-
-// isHost reports whether s is the name or the IPv4 address of a host, with or
-// without a port: what a connection string can have as its HostName.
-func isHost(s string) bool {
-	if h, p, err := net.SplitHostPort(s); err == nil {
-		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
-			return false
-		}
-		s = h
-	}
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
-	return s != "" && s[0] != '-' && len(s) <= 253 && strings.Trim(s, letters) == ""
-}
-
-// shellWord is shellQuote without quotes where they are not needed.
-func shellWord(s string) string {
-	if isHost(strings.ReplaceAll(s, "/", "")) {
-		return s
-	}
-	return shellQuote(s)
-}
-
-// shellQuote makes a text one word of a shell.
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -185,21 +185,3 @@ func TestEnrollOwnCertificate(t *testing.T) {
 		})
 	}
 }
-
-func TestIsHost(t *testing.T) {
-	t.Parallel()
-	for s, want := range map[string]bool{
-		"hub": true, "hub.example.com:8443": true, "192.0.2.1": true, "my_hub": true,
-		"": false, "-k": false, "hub:0": false, "hub:x": false, "hub:65536": false, "::1": false, "a b": false, "a'b": false, ":443": false, strings.Repeat("a", 254): false,
-	} {
-		if got := isHost(s); got != want {
-			t.Errorf("%q: %v", s, got)
-		}
-	}
-	if got := shellWord("d1/" + string(tvilling.SecurityModule)); got != "d1/azureiotsecurity" {
-		t.Errorf("got %s", got)
-	}
-	if got := shellWord("a$b"); got != "'a$b'" {
-		t.Errorf("got %s", got)
-	}
-}

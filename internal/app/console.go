@@ -14,6 +14,7 @@ func (a *App) openConsole() {
 		Devices:  a.devicePages(a.twins),
 		Access:   a.access(),
 		Jump:     a.jumps(),
+		Start:    a.startPages(),
 		Overview: overview.Options{Figures: a.fleet.Figures, Changed: a.fleet.Changed, AlertAge: a.opt.AlertAge},
 	})
 }

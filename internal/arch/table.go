@@ -101,6 +101,7 @@ func adapterEdges() []Edge {
 		{From: "internal/api/securityapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
 		{From: "internal/api/securityapi", To: []string{"internal/hub/auth", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/agentconfig", "internal/security/alert", "internal/security/detect", "internal/security/event", "internal/security/investigate", "internal/security/ledger", "internal/security/sigma"}, Why: "the security API turns requests into calls of the core"},
 		{From: "internal/api/securityapi", To: []string{"internal/csvsafe"}, Why: "what devices wrote goes into spreadsheets"},
+		{From: "internal/enroll", To: []string{"internal/device"}, Why: "the line that installs the agent has a token as devices make them"},
 		{From: "internal/device", To: []string{"internal/gateway/mqtt/packet"}, Why: "a device client speaks MQTT with the same codec"},
 		{From: "internal/rulefile", To: []string{"internal/security/sigma"}, Why: "a codec: the YAML of rules becomes the nodes that sigma reads"},
 		{From: "internal/notify/...", To: []string{"internal/security/ledger"}, Why: "a sink gives entries of the ledger's feed to a receiver"},
@@ -122,6 +123,8 @@ func consoleEdges() []Edge {
 		{From: "internal/console/devices", To: []string{"internal/hub/query", "internal/hub/registry", "internal/hub/search", "internal/hub/state", "internal/hub/twin"}, Why: "devices are found by queries, and changed in registry and twins"},
 		{From: "internal/console/devices", To: []string{"internal/security/agentconfig", "internal/security/ledger", "internal/security/posture", "internal/security/recommend"}, Why: "how a device stands, and why"},
 		{From: "internal/console/access", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles, of users"},
+		{From: "internal/console/start", To: []string{"internal/console/ui", "internal/console/wake", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles, kept current"},
+		{From: "internal/console/start", To: []string{"internal/enroll", "internal/hub/registry", "internal/hub/state", "internal/security/attack", "internal/security/ledger"}, Why: "a device is made, and an attack on it rehearsed; ids become words of a shell"},
 		{From: "internal/console/overview", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account", "internal/security/fleet"}, Why: "pages, for roles, of the fleet's figures"},
 	}
 }
@@ -146,7 +149,7 @@ func wiringEdges() []Edge {
 	return []Edge{
 		{From: "internal/app", To: []string{"internal/..."}, Why: "app alone wires everything"},
 		{From: "internal/config", To: []string{"internal/app"}, Why: "a configuration file becomes the options of app"},
-		{From: "cmd/tvilling", To: []string{"internal/app", "internal/client", "internal/config", "internal/device"}, Why: "one binary: server, REST client, simulated fleet"},
+		{From: "cmd/tvilling", To: []string{"internal/app", "internal/client", "internal/config", "internal/device", "internal/enroll"}, Why: "one binary: server, REST client, simulated fleet"},
 		{From: "cmd/tvilling-agent", To: []string{"internal/agent/..."}, Why: "the agent's commands"},
 		{From: "cmd/tvilling", To: []string{"internal/agent/..."}, Why: "the demo has an agent of this machine"},
 		{From: "cmd/tvilling", To: []string{"internal/security/agentconfig", "internal/security/attack", "internal/security/event"}, Why: "simulated agents report their configuration, and rehearse attacks; completion knows the names of events"},

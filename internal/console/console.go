@@ -10,6 +10,7 @@ import (
 	"github.com/tvilling/tvilling/internal/console/jump"
 	"github.com/tvilling/tvilling/internal/console/keys"
 	"github.com/tvilling/tvilling/internal/console/overview"
+	"github.com/tvilling/tvilling/internal/console/start"
 	"github.com/tvilling/tvilling/internal/console/web"
 )
 
@@ -22,6 +23,7 @@ type Options struct {
 
 	Access   access.Options
 	Overview overview.Options
+	Start    start.Options
 	Jump     jump.Options
 	Devices  devices.Options
 }
@@ -36,6 +38,7 @@ func New(o Options) *Console {
 		Routes: slices.Concat(
 			access.Routes(o.Access),
 			overview.Routes(o.Overview),
+			start.Routes(o.Start),
 			jump.Routes(o.Jump),
 			keys.Routes(),
 			devices.Routes(o.Devices),
