@@ -44,6 +44,7 @@ type page struct {
 type tab struct {
 	width, height int64
 	dark, plain   bool
+	role          string
 }
 
 // option changes a tab before it opens its page.
@@ -61,14 +62,18 @@ func dark(o *tab) { o.dark = true }
 // noScript has JavaScript turned off.
 func noScript(o *tab) { o.plain = true }
 
+// asRole is signed in as a user of a role, "viewer" or "operator"; without it, an
+// admin is. asRole("") is nobody.
+func asRole(role string) option { return func(o *tab) { o.role = role } }
+
 // open opens a page of the hub in a new tab, which shares nothing with others.
 func (h *harness) open(t *testing.T, path string, options ...option) *page {
 	t.Helper()
-	o := tab{width: 1440, height: 900}
+	o := tab{width: 1440, height: 900, role: "admin"}
 	for _, change := range options {
 		change(&o)
 	}
-	p := &page{t: t, host: h.Hub.HTTPS(), wide: o.width > 720, status: make(map[string]int64)}
+	p := &page{t: t, host: h.host(), wide: o.width > 720, status: make(map[string]int64)}
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
 	t.Cleanup(cancel)
 	p.ctx = ctx
@@ -85,8 +90,25 @@ func (h *harness) open(t *testing.T, path string, options ...option) *page {
 		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		p.must("turn JavaScript off", err)
 	}
+	p.signIn(h.token(o.role))
 	p.goTo(path)
 	return p
+}
+
+// signIn gives the browser a session; "" is none.
+func (p *page) signIn(token string) {
+	p.t.Helper()
+	if token != "" {
+		p.cookie(sessionCookie, token)
+	}
+}
+
+// cookie sets a cookie of the hub.
+func (p *page) cookie(name, value string) {
+	p.t.Helper()
+	yes := true
+	_, err := chromedp.Call(p.ctx, network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: "https://" + p.host + "/", Path: "/", Secure: &yes, HTTPOnly: &yes})
+	p.must("set a cookie", err)
 }
 
 // listen collects what should not be there. It runs on the tab's own goroutine.
@@ -261,9 +283,15 @@ func (p *page) count(selector string) int {
 // click clicks the middle of an element as a hand does; it waits for it first.
 func (p *page) click(selector string) {
 	p.t.Helper()
-	p.wait(selector)
-	at := eval[[]float64](p, `(() => { const e = document.querySelector(`+quote(selector)+`); e.scrollIntoView({block: "center", behavior: "instant"}); const r = [...e.getClientRects()].find((r) => r.width > 0) ?? e.getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2] })()`)
+	at := p.middle(selector)
 	within(p, "click "+selector, chromedp.MouseClickXY(at[0], at[1]))
+}
+
+// middle is where a hand would click on an element, which is brought into view.
+func (p *page) middle(selector string) []float64 {
+	p.t.Helper()
+	p.wait(selector)
+	return eval[[]float64](p, `(() => { const e = document.querySelector(`+quote(selector)+`); e.scrollIntoView({block: "center", behavior: "instant"}); const r = [...e.getClientRects()].find((r) => r.width > 0) ?? e.getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2] })()`)
 }
 
 // follow clicks what leads to another page, and waits until that is loaded.
@@ -301,10 +329,25 @@ func (p *page) fill(selector, text string) {
 	}))
 }
 
-// press presses keys, one after the other: "j", kb.Enter, kb.Escape.
+// press presses keys, one after the other: "j", kb.Enter, kb.Escape. What a key
+// types comes with it, so that a page can have the key for itself.
 func (p *page) press(keys string) {
 	p.t.Helper()
-	within(p, "press "+keys, chromedp.KeyEvent(keys))
+	within(p, "press "+keys, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		for _, key := range keys {
+			events := kb.Encode(key)
+			down, up := events[0], events[len(events)-1]
+			if len(events) == 3 {
+				down.Text, down.UnmodifiedText = events[1].Text, events[1].UnmodifiedText
+			}
+			for _, e := range []*input.DispatchKeyEventParams{down, up} {
+				if _, err := cdp.Call(ctx, t, input.DispatchKeyEvent, *e); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}))
 }
 
 // clean fails the test if the console or the network told what should not be,
