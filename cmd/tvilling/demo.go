@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"log/slog"
 	"os"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/app"
 	"github.com/tvilling/tvilling/internal/client"
 )
@@ -157,7 +160,7 @@ func demoFleet(ctx context.Context, o demoOptions, data string, e app.Endpoints,
 		return err
 	}
 	defer c.Close()
-	f := &fleet{hub: c, addr: hostPort(e.MQTT), interval: 3 * time.Second, security: true}
+	f := &fleet{hub: c, addr: hostPort(e.MQTT), interval: 3 * time.Second, security: true, tags: demoTags}
 	if f.tls, err = flags.trust(c.HostName()); err != nil {
 		return err
 	}
@@ -263,4 +266,12 @@ func self() string {
 		return "tvilling"
 	}
 	return path
+}
+
+// demoTags gives the demo's devices a place, so that there is something to
+// filter and to configure by.
+func demoTags(id tvilling.DeviceID) json.RawMessage {
+	n := crc32.ChecksumIEEE([]byte(id))
+	site, group := []string{"Gothenburg", "Lund", "Malmö"}[n%3], []string{"pumps", "meters"}[n/3%2]
+	return fmt.Appendf(nil, `{"site": %q, "line": %d, "SecurityGroup": %q}`, site, n/6%4+1, group)
 }

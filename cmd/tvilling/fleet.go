@@ -26,6 +26,8 @@ type fleet struct {
 	tls      *tls.Config
 	interval time.Duration
 	security bool
+	// tags, if set, makes tags for a device that was not there before.
+	tags func(id tvilling.DeviceID) json.RawMessage
 
 	connected, messages, reports, desired, failures atomic.Int64
 	lastError                                       atomic.Pointer[string]
@@ -61,6 +63,9 @@ func (f *fleet) enlist(ctx context.Context, ids []string, progress func(n int)) 
 
 func (f *fleet) enlistOne(ctx context.Context, id tvilling.DeviceID) (enlisted, error) {
 	d, err := f.hub.CreateDevice(ctx, client.Device{DeviceID: id})
+	if err == nil && f.tags != nil {
+		_, err = f.hub.PatchTwin(ctx, tvilling.Device(id), client.TwinPatch{Tags: f.tags(id)}, tvilling.Match{Any: true, Given: true})
+	}
 	if tvilling.CodeOf(err) == tvilling.DeviceAlreadyExists {
 		d, err = f.hub.Device(ctx, id)
 	}
