@@ -244,30 +244,18 @@ func (o *configFlags) content(s *client.ConfigurationSpec) (json.RawMessage, err
 // agentObject reads properties of the agent's configuration into the object in
 // which they stand in a twin. A default is a null: what another configuration
 // of less priority wants there is not to be.
-func agentObject(pairs []string) (map[string]json.RawMessage, error) {
-	object := map[string]json.RawMessage{}
+func agentObject(pairs []string) (json.RawMessage, error) {
+	texts := make(map[string]string, len(pairs))
 	for _, p := range pairs {
 		name, text, ok := strings.Cut(p, "=")
 		if !ok {
 			return nil, usageError{fmt.Errorf("--agent %q: it is written as property=value", p)}
 		}
-		v, err := agentconfig.Parse(name, text)
-		if err != nil {
-			return nil, usageError{fmt.Errorf("--agent %s: %s", oneLine(p), tvilling.MessageOf(err))}
-		}
-		if v == nil {
-			object[name] = json.RawMessage("null")
-			continue
-		}
-		whole, err := agentconfig.Whole(nil, map[string]any{name: v})
-		if err != nil {
-			return nil, usageError{fmt.Errorf("--agent %s: %s", oneLine(p), tvilling.MessageOf(err))}
-		}
-		var members map[string]json.RawMessage
-		if err := json.Unmarshal(whole, &members); err != nil {
-			return nil, fmt.Errorf("read the agent's configuration: %w", err)
-		}
-		object[name] = members[name]
+		texts[name] = text
+	}
+	object, err := agentconfig.Part(texts)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--agent: %s", tvilling.MessageOf(err))}
 	}
 	return object, nil
 }

@@ -20,6 +20,16 @@ const (
 	figuresMost = 30 * time.Second
 )
 
+// Count returns how many twins a target condition of a kind finds now; none for
+// the condition "".
+func (s *Service) Count(ctx context.Context, k Kind, target string) (int64, error) {
+	q, err := compileTarget(k, target)
+	if err != nil || q == nil {
+		return 0, withPath("targetCondition", err)
+	}
+	return s.opt.Search.Count(ctx, q)
+}
+
 // figures keeps the figures of configurations that take long to work out.
 type figures struct {
 	// life ends when the service does, end ends it, and work is what is being
