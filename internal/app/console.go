@@ -12,6 +12,7 @@ func (a *App) openConsole() {
 	a.console = console.New(console.Options{
 		Accounts: a.accounts, Status: a.status, Logger: a.log.With("component", "console"),
 		Devices:  a.devicePages(a.twins),
+		Twins:    a.twinPages(),
 		Access:   a.access(),
 		Jump:     a.jumps(),
 		Start:    a.startPages(),

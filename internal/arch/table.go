@@ -125,6 +125,8 @@ func consoleEdges() []Edge {
 		{From: "internal/console/access", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles, of users"},
 		{From: "internal/console/start", To: []string{"internal/console/ui", "internal/console/wake", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles, kept current"},
 		{From: "internal/console/start", To: []string{"internal/enroll", "internal/hub/registry", "internal/hub/state", "internal/security/attack", "internal/security/ledger"}, Why: "a device is made, and an attack on it rehearsed; ids become words of a shell"},
+		{From: "internal/console/twins", To: []string{"internal/console/devicehead", "internal/console/ui", "internal/console/wake", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles, kept current"},
+		{From: "internal/console/twins", To: []string{"internal/hub/configuration", "internal/hub/history", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/compare", "internal/hub/twin/doc", "internal/security/agentconfig"}, Why: "twins are shown and changed, with who set what, and their past; the agent's configuration is one"},
 		{From: "internal/console/overview", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account", "internal/security/fleet"}, Why: "pages, for roles, of the fleet's figures"},
 	}
 }

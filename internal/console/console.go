@@ -11,6 +11,7 @@ import (
 	"github.com/tvilling/tvilling/internal/console/keys"
 	"github.com/tvilling/tvilling/internal/console/overview"
 	"github.com/tvilling/tvilling/internal/console/start"
+	"github.com/tvilling/tvilling/internal/console/twins"
 	"github.com/tvilling/tvilling/internal/console/web"
 )
 
@@ -26,6 +27,7 @@ type Options struct {
 	Start    start.Options
 	Jump     jump.Options
 	Devices  devices.Options
+	Twins    twins.Options
 }
 
 // Console answers requests for pages, below [web.Root].
@@ -42,6 +44,7 @@ func New(o Options) *Console {
 			jump.Routes(o.Jump),
 			keys.Routes(),
 			devices.Routes(o.Devices),
+			twins.Routes(o.Twins),
 		),
 	})}
 }
