@@ -108,7 +108,7 @@ type Data struct {
 	Spark, NoSpark     []float64
 	Chart              ui.Chart
 	Then               time.Time
-	Pagers             []web.Pager
+	Pager              web.Pager
 	Problem            template.HTML
 	Long               string
 }
@@ -129,13 +129,17 @@ func Fixture() Data {
 		Severities: []string{"high", "medium", "low", "informational"},
 		States:     []string{"unhealthy", "atRisk", "healthy", "unknown"},
 		Hostile:    Hostile(), Score: &score,
-		Spark: []float64{1, 4, 2, 8, 5, math.NaN(), 7, 9, 3, 3, 12, 6},
-		Chart: ui.Chart{Label: "Alerts raised, by hour and severity", Bars: bars, Ticks: []string{"23 Nov 14:00", "20:00", "02:00", "08:00", "14:00"}},
-		Then:  then,
-		Pagers: []web.Pager{
-			{Next: "?after=b"}, {Previous: "?", Next: "?after=c"}, {Previous: "?after=b"}, {},
-		},
+		Spark:   []float64{1, 4, 2, 8, 5, math.NaN(), 7, 9, 3, 3, 12, 6},
+		Chart:   ui.Chart{Label: "Alerts raised, by hour and severity", Bars: bars, Ticks: []string{"23 Nov 14:00", "20:00", "02:00", "08:00", "14:00"}},
+		Then:    then,
+		Pager:   web.Pager{Previous: "?", Next: "?after=c"},
 		Problem: web.Problem(tvilling.Errorf(tvilling.InvalidArgument, "An interval has 1 minute to 24 hours; this is 30 hours.")),
 		Long:    "eu-north-gothenburg-plant-2-line-3-station-14-pump-0417-secondary-controller-rev-c-" + strings.Repeat("0", 40) + "417",
 	}
+}
+
+// HTML is the gallery without the frame around it.
+func HTML() (string, error) {
+	html, err := web.Render(pages, "gallery", Fixture())
+	return string(html), err
 }

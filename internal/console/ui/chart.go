@@ -68,7 +68,7 @@ func (c Chart) Top() int64 {
 		most = max(most, b.High+b.Medium+b.Low+b.Informational)
 	}
 	for step := int64(1); ; step *= 10 {
-		for _, m := range []int64{4, 8, 12, 20, 40} {
+		for _, m := range []int64{4, 8, 12, 16, 20, 24, 32} {
 			if top := m * step; top >= most {
 				return top
 			}
