@@ -223,6 +223,8 @@ func BenchmarkTop(b *testing.B) {
 	for _, tt := range []struct{ name, text string }{
 		{"Coded", "SELECT * FROM devices.modules ORDER BY security.score DESC"},
 		{"Raw", "SELECT * FROM devices WHERE tags.tier = 'gold' ORDER BY properties.reported.uptime DESC"},
+		{"Joined", "SELECT deviceId FROM devices JOIN devices.modules WHERE moduleId = 'azureiotsecurity' ORDER BY modules.security.score"},
+		{"JoinedAlerts", "SELECT deviceId FROM devices JOIN devices.modules WHERE moduleId = 'azureiotsecurity' ORDER BY modules.security.alerts.high DESC, modules.security.alerts.medium DESC"},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			q := compile(b, tt.text)

@@ -19,7 +19,7 @@ func (x *Index) Top(ctx context.Context, q *query.Query, at query.Position, limi
 	r := x.begin(q)
 	defer r.end()
 	r.step = slowStep
-	t := &top{r: r, row: r.row(), limit: max(limit, 1), first: r.first()}
+	t := &top{r: r, row: r.row(), limit: max(limit, 1), verdicts: r.verdicts()}
 	if at.Key != nil {
 		t.after = &sorted{key: at.Key, id: at.After}
 	}
@@ -42,12 +42,10 @@ type top struct {
 	more     bool
 	doubtful int
 	key      []byte
-	// first is where the first term of the order comes from, if a column of the
-	// rows themselves is all that it is; nil otherwise. Codes of it that only
-	// rows behind those that are kept can have are late; kept rows only move to
-	// the front, so that what is late stays so.
-	first *source
-	late  []bool
+	// verdicts tell most rows by their codes alone; nil where that cannot be.
+	verdicts *verdicts
+	// turn counts how often the key of the last one kept has changed.
+	turn uint32
 }
 
 // sorted is a row with its place in an order.
@@ -69,58 +67,12 @@ func (t *top) add(b *block, s span, may, sure *mask) error {
 		t.doubtful += bits.OnesCount64(may[w] &^ sure[w])
 		for left := sure[w]; left != 0; left &= left - 1 {
 			t.row.at = w*64 + bits.TrailingZeros64(left)
-			if !t.isLate(b) {
+			if t.verdicts == nil || !t.passed(b) {
 				t.one(b)
 			}
 		}
 	}
 	return nil
-}
-
-// first returns the source of the first term of the order, if a column of the
-// rows is all that it is.
-func (r *run) first() *source {
-	m, ok := r.q.Order()[0].Operand.(*query.Member)
-	if !ok {
-		return nil
-	}
-	s := &r.sources[m.Number]
-	if s.column == nil || s.joined || s.activity || s.device {
-		return nil
-	}
-	return s
-}
-
-// isLate reports whether a row is known to be behind all that are kept, by the
-// code that it has in the first column of the order. Most rows are told so: of
-// a million only few are among the first.
-func (t *top) isLate(b *block) bool {
-	if len(t.late) == 0 {
-		return false
-	}
-	c := b.cell(t.first.column.number, t.row.at)
-	k := int(c.code())
-	return c.isCode() && k < len(t.late) && t.late[k]
-}
-
-// behind notes that a row was found to be behind all that are kept, if the
-// first term alone says so.
-func (t *top) behind(b *block) {
-	if t.first == nil {
-		return
-	}
-	c := b.cell(t.first.column.number, t.row.at)
-	k := c.code()
-	if !c.isCode() || k&hashed != 0 {
-		return
-	}
-	if t.key = t.r.q.AppendFirstSortKey(t.key[:0], t.row); bytes.Compare(t.key, t.heap[0].key) <= 0 {
-		return
-	}
-	for len(t.late) <= int(k) {
-		t.late = append(t.late, false)
-	}
-	t.late[k] = true
 }
 
 func (t *top) one(b *block) {
@@ -131,9 +83,11 @@ func (t *top) one(b *block) {
 		return
 	}
 	full := len(t.heap) == t.limit
+	if t.verdicts != nil {
+		t.note()
+	}
 	if full && bytes.Compare(t.key, t.heap[0].key) > 0 {
 		t.more = true
-		t.behind(b)
 		return
 	}
 	e := sorted{key: t.key, id: t.r.x.id(t.r.t, b, t.row.at)}
@@ -147,8 +101,12 @@ func (t *top) one(b *block) {
 	e.key = slices.Clone(e.key)
 	heap.Push(&t.heap, e)
 	if len(t.heap) > t.limit {
+		last := t.heap[0].key
 		heap.Pop(&t.heap)
 		t.more = true
+		if !bytes.Equal(last, t.heap[0].key) {
+			t.turn++
+		}
 	}
 }
 

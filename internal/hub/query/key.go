@@ -104,10 +104,3 @@ func (q *Query) AppendSortKey(dst []byte, row Fields) []byte {
 	}
 	return dst
 }
-
-// AppendFirstSortKey appends the part of AppendSortKey that is of the first
-// term. It is no beginning of the part of any other value of that term.
-func (q *Query) AppendFirstSortKey(dst []byte, row Fields) []byte {
-	s := q.order[0]
-	return appendOrdered(dst, s.Operand.Value(row), textsRoom(len(q.order)), s.Descending)
-}
