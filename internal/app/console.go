@@ -1,7 +1,6 @@
 package app
 
 import (
-
 	"github.com/tvilling/tvilling/internal/console"
 	"github.com/tvilling/tvilling/internal/console/overview"
 	"github.com/tvilling/tvilling/internal/console/web"
@@ -12,6 +11,7 @@ func (a *App) openConsole() {
 	a.console = console.New(console.Options{
 		Accounts: a.accounts, Status: a.status, Logger: a.log.With("component", "console"),
 		Devices:  a.devicePages(a.twins),
+		Alerts:   a.alertPages(),
 		Twins:    a.twinPages(),
 		Access:   a.access(),
 		Jump:     a.jumps(),

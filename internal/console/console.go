@@ -5,8 +5,9 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/tvilling/tvilling/internal/console/devices"
 	"github.com/tvilling/tvilling/internal/console/access"
+	"github.com/tvilling/tvilling/internal/console/alerts"
+	"github.com/tvilling/tvilling/internal/console/devices"
 	"github.com/tvilling/tvilling/internal/console/jump"
 	"github.com/tvilling/tvilling/internal/console/keys"
 	"github.com/tvilling/tvilling/internal/console/overview"
@@ -27,6 +28,7 @@ type Options struct {
 	Start    start.Options
 	Jump     jump.Options
 	Devices  devices.Options
+	Alerts   alerts.Options
 	Twins    twins.Options
 }
 
@@ -44,6 +46,7 @@ func New(o Options) *Console {
 			jump.Routes(o.Jump),
 			keys.Routes(),
 			devices.Routes(o.Devices),
+			alerts.Routes(o.Alerts),
 			twins.Routes(o.Twins),
 		),
 	})}

@@ -1,0 +1,76 @@
+package alerts
+
+import (
+	"encoding/json"
+	"net"
+	"strings"
+
+	"github.com/tvilling/tvilling/internal/security/ledger"
+)
+
+// headline says what happened: the rule's words, and the value that decided.
+type headline struct{ What, Value string }
+
+// deciding are the fields whose value says most of what happened, the most
+// telling first.
+var deciding = []string{
+	"Fetched", "Script", "Commands", "RemoteAddress", "DestinationHostname", "DestinationIp", "GroupNames", "UserName", "Hash", "Hosts", "CommandLine",
+	"ConfigurationName", "Image", "Executable",
+}
+
+// headlineOf reads the deciding value out of the first evidence, which stays
+// with an alert for good: a headline does not change while evidence comes.
+func headlineOf(a *ledger.Alert) headline {
+	h := headline{What: strings.TrimSuffix(a.Title, ".")}
+	if h.What == "" {
+		h.What = a.Type
+	}
+	// What a detection with a memory names as cause is whom or what it is about;
+	// that of a rule is only what it counts by.
+	named := strings.TrimPrefix(a.Cause, "address ")
+	if digits(named) {
+		named = ""
+	}
+	if len(a.Evidence) > 0 && (named == "" || ruled(&a.Evidence[0])) {
+		h.Value = decisive(&a.Evidence[0])
+	}
+	if h.Value == "" {
+		h.Value = named
+	}
+	return h
+}
+
+// ruled reports whether a rule found the evidence.
+func ruled(ev *ledger.Evidence) bool { return len(ev.Matched) > 0 && ev.Matched[0].Selection != "" }
+
+func decisive(ev *ledger.Evidence) string {
+	for _, field := range deciding {
+		for _, m := range ev.Matched {
+			if !strings.EqualFold(m.Field, field) || m.Value == "" || m.Value == "none" {
+				continue
+			}
+			var item struct{ RemoteAddress, RemotePort, Direction string }
+			// Evidence without an item, or of another kind, has no port to add.
+			if json.Unmarshal(ev.Item, &item) == nil && item.RemoteAddress == m.Value && item.RemotePort != "" && item.Direction == "Out" {
+				return net.JoinHostPort(m.Value, item.RemotePort)
+			}
+			return m.Value
+		}
+	}
+	var item struct{ RemoteAddress, RemotePort, Direction string }
+	if ev.Name == "ConnectionCreate" && json.Unmarshal(ev.Item, &item) == nil && item.RemoteAddress != "" {
+		return net.JoinHostPort(item.RemoteAddress, item.RemotePort)
+	}
+	return ""
+}
+
+// digits reports whether a cause is a number that says nothing to people.
+func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
+
+// String is the headline as plain text, for titles.
+func (h headline) String() string {
+	if h.Value == "" {
+		return h.What
+	}
+	return h.What + ": " + h.Value
+}
