@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/app"
 	"github.com/tvilling/tvilling/internal/app/apptest"
 )

@@ -20,8 +20,10 @@ func newSecurityCommand() *cobra.Command {
 		Short: "See how secure a device is and why, or the whole fleet",
 		Long: `See how secure a device is: its state and score, what takes from the score and
 why, its security agent, and where its configuration is not as desired. Without
-a device: how many devices are in which state, what alerts are open, and which
-types of them are the most frequent.`,
+a device: the score of the fleet, how many devices are in which state, what is
+open, what is the most frequent, which devices are the most affected, how the
+agents do and what passes through the hub. --json has the alerts by the hour in
+which they were raised, and score and states of the last 30 days, as well.`,
 		Example:           "  tvilling security\n  tvilling security thermostat-1",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: hub.completeDevices,
@@ -66,48 +68,6 @@ func inWords(state string) string {
 		}
 	}
 	return state
-}
-
-func printOverview(w io.Writer, o *client.SecurityOverview) error {
-	var counts []count
-	all := sum(o.Devices)
-	for _, s := range postures {
-		counts = append(counts, count{name: s[1], n: o.Devices[s[0]]})
-	}
-	if err := printBars(w, counted(all, "device"), counts); err != nil {
-		return err
-	}
-	for _, s := range []struct {
-		noun string
-		by   map[string]int64
-	}{{"open alert", o.Alerts}, {"active recommendation", o.Recommendations}} {
-		counts, all = nil, sum(s.by)
-		for _, severity := range severities {
-			counts = append(counts, count{name: severity, n: s.by[severity]})
-		}
-		fmt.Fprintln(w)
-		if all == 0 {
-			fmt.Fprintf(w, "no %s\n", s.noun)
-			continue
-		}
-		if err := printBars(w, counted(all, s.noun), counts); err != nil {
-			return err
-		}
-	}
-	if len(o.TopTypes) > 0 {
-		counts = nil
-		for _, t := range o.TopTypes {
-			counts = append(counts, count{name: t.Type, n: t.Count, extra: " on " + counted(t.Devices, "device")})
-		}
-		fmt.Fprintln(w)
-		if err := printBars(w, "the most frequent types of open alerts", counts); err != nil {
-			return err
-		}
-	}
-	if o.Devices["unhealthy"] > 0 {
-		fmt.Fprint(w, "\nwhich devices: tvilling query \"SELECT deviceId FROM devices.modules WHERE security.state = 'unhealthy'\"\n")
-	}
-	return nil
 }
 
 func printSecurity(w io.Writer, d *client.DeviceSecurity) error {

@@ -86,29 +86,6 @@ func bySeverity(n [ledger.Severities]int32) map[string]int64 {
 	return m
 }
 
-// States counts devices by the state of their posture. A device of which
-// nothing was concluded yet is unknown.
-func (s devices) States(ctx context.Context) (map[string]int64, error) {
-	counted, err := s.app.plane.store.States(ctx)
-	if err != nil {
-		return nil, err
-	}
-	counters, err := s.app.store.Counters(ctx)
-	if err != nil {
-		return nil, err
-	}
-	states := make(map[string]int64)
-	rest := counters.Devices
-	for state, n := range counted {
-		if state != "" {
-			states[state] = n
-			rest -= n
-		}
-	}
-	states[string(posture.Unknown)] += max(0, rest)
-	return states, nil
-}
-
 // sinks tells of sinks for the API.
 type sinks struct{ app *App }
 

@@ -115,22 +115,124 @@ type Group struct {
 	Devices int64    `json:"devices"`
 }
 
-// SecurityOverview is the fleet at a glance.
+// SecurityOverview is the fleet at a glance. Parts that the hub could not read
+// are nil or empty; Problems says why.
 type SecurityOverview struct {
+	// At is when the figures were read.
+	At time.Time `json:"at"`
+	// Registered is how many devices there are.
+	Registered *int64 `json:"registered"`
 	// Devices counts devices by state, Alerts open alerts and Recommendations
 	// active ones by severity.
 	Devices         map[string]int64 `json:"devices"`
+	Score           *FleetScore      `json:"score"`
 	Alerts          map[string]int64 `json:"alerts"`
 	Recommendations map[string]int64 `json:"recommendations"`
-	// TopTypes are the most frequent types of open alerts.
-	TopTypes []TypeCount `json:"topTypes"`
+	// TopTypes and TopRecommendations are the most frequent types of open alerts
+	// and active recommendations.
+	TopTypes           []TypeCount `json:"topTypes"`
+	TopRecommendations []TypeCount `json:"topRecommendations"`
+	// Affected are the devices with the lowest scores.
+	Affected *Affected     `json:"affected"`
+	Agents   *FleetAgents  `json:"agents"`
+	Traffic  *FleetTraffic `json:"traffic"`
+	// Raised has the alerts of the last 30 days by hour, those hours that have
+	// some; Trend the fleet at each hour. Since is from when on the hub knows.
+	Raised   []RaisedHour   `json:"raised"`
+	Since    time.Time      `json:"since"`
+	Trend    []FleetPoint   `json:"trend"`
+	Problems []FleetProblem `json:"problems"`
 }
 
-// TypeCount says how frequent a type of alert is.
+// TypeCount says how frequent a type of alert or recommendation is.
 type TypeCount struct {
-	Type    string `json:"type"`
+	Type     string `json:"type"`
+	Title    string `json:"title"`
+	Severity string `json:"severity"`
+	Count    int64  `json:"count"`
+	Devices  int64  `json:"devices"`
+}
+
+// FleetScore is the mean score of the devices that are known, and what each
+// side takes from it.
+type FleetScore struct {
+	Value           float64 `json:"value"`
+	Devices         int64   `json:"devices"`
+	Alerts          float64 `json:"alerts"`
+	Recommendations float64 `json:"recommendations"`
+	Agent           float64 `json:"agent"`
+}
+
+// Affected are the devices with the lowest scores; All is how many are
+// unhealthy or at risk.
+type Affected struct {
+	All     int64            `json:"all"`
+	Devices []AffectedDevice `json:"devices"`
+}
+
+// AffectedDevice is one of them.
+type AffectedDevice struct {
+	Device tvilling.DeviceID `json:"device"`
+	State  string            `json:"state"`
+	Score  int               `json:"score"`
+	Alerts map[string]int64  `json:"alerts"`
+}
+
+// FleetAgents says how the agents of a fleet do.
+type FleetAgents struct {
+	InSync        int64          `json:"inSync"`
+	Differs       int64          `json:"differs"`
+	NotReported   int64          `json:"notReported"`
+	NotKnown      int64          `json:"notKnown"`
+	Silent        int64          `json:"silent"`
+	Never         int64          `json:"never"`
+	Versions      []AgentVersion `json:"versions"`
+	OtherVersions int64          `json:"otherVersions"`
+}
+
+// AgentVersion is how many agents have a version.
+type AgentVersion struct {
+	Version string `json:"version"`
 	Count   int64  `json:"count"`
-	Devices int64  `json:"devices"`
+}
+
+// FleetTraffic is what passes through a hub.
+type FleetTraffic struct {
+	Connected         *int64           `json:"connected"`
+	MessagesPerSecond *float64         `json:"messagesPerSecond"`
+	EventsPerSecond   *float64         `json:"eventsPerSecond"`
+	Refused           map[string]int64 `json:"refused"`
+	RefusedSince      time.Time        `json:"refusedSince"`
+	Shed              map[string]int64 `json:"shed"`
+	DeadLetters       int64            `json:"deadLetters"`
+	SecurityBehind    int64            `json:"securityBehind"`
+	ChangesBehind     int64            `json:"changesBehind"`
+}
+
+// RaisedHour is an hour with the alerts that were raised in it.
+type RaisedHour struct {
+	Hour          time.Time `json:"hour"`
+	High          int64     `json:"high"`
+	Medium        int64     `json:"medium"`
+	Low           int64     `json:"low"`
+	Informational int64     `json:"informational"`
+}
+
+// FleetPoint is the fleet at an hour.
+type FleetPoint struct {
+	Hour      time.Time `json:"hour"`
+	Score     *float64  `json:"score"`
+	Unhealthy int64     `json:"unhealthy"`
+	AtRisk    int64     `json:"atRisk"`
+	Healthy   int64     `json:"healthy"`
+	Unknown   int64     `json:"unknown"`
+}
+
+// FleetProblem says why a part of an overview is missing.
+type FleetProblem struct {
+	Part    string `json:"part"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
 }
 
 // SecurityOverview returns the fleet at a glance.

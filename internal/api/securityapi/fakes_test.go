@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/tvilling/tvilling/internal/security/agentconfig"
 	"github.com/tvilling/tvilling/internal/security/detect"
 	"github.com/tvilling/tvilling/internal/security/event"
+	"github.com/tvilling/tvilling/internal/security/fleet"
 	"github.com/tvilling/tvilling/internal/security/ledger"
 	"github.com/tvilling/tvilling/internal/security/sigma"
 )
@@ -226,8 +228,18 @@ func (*devices) Report(_ context.Context, d tvilling.DeviceID) (*securityapi.Dev
 	}, nil
 }
 
-func (*devices) States(context.Context) (map[string]int64, error) {
-	return map[string]int64{"healthy": 2, "atRisk": 1}, nil
+func (*devices) Figures(context.Context) (*fleet.Figures, error) {
+	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	return &fleet.Figures{
+		At: at, Registered: new(int64(3)), States: map[string]int64{"healthy": 2, "atRisk": 1},
+		Score:    &fleet.Score{Value: 97.5, Devices: 3, Alerts: -2.5},
+		TopTypes: []fleet.Type{{Type: "IoT_CryptoMiner", Title: "Crypto miner", Severity: "high", Count: 1, Devices: 1}}, TopRecommendations: []fleet.Type{},
+		Alerts: map[string]int64{"high": 1}, Affected: &fleet.Affected{All: 1, Devices: []fleet.Device{{Device: "d<1>", State: "atRisk", Score: 80, Alerts: map[string]int64{}}}},
+		Agents:  &fleet.Agents{InSync: 3, Versions: []fleet.Version{{Version: "1.0.0", Count: 3}}},
+		Traffic: &fleet.Traffic{Refused: map[string]int64{"unauthorized": 2}, RefusedSince: at, Shed: map[string]int64{}, ConnectedLine: []float64{math.NaN()}},
+		Raised:  []fleet.Hour{{Hour: at, High: 1}}, Since: at, Trend: []fleet.Point{{Hour: at, Healthy: 2}},
+		Problems: []fleet.Problem{{Part: "recommendations", Code: "Unavailable", Message: "The disk is full."}},
+	}, nil
 }
 
 type sinks struct{ replayed []string }

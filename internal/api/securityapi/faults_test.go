@@ -15,6 +15,7 @@ import (
 	"github.com/tvilling/tvilling/internal/security/alert"
 	"github.com/tvilling/tvilling/internal/security/detect"
 	"github.com/tvilling/tvilling/internal/security/event"
+	"github.com/tvilling/tvilling/internal/security/fleet"
 	"github.com/tvilling/tvilling/internal/security/ledger"
 )
 
@@ -93,7 +94,7 @@ func (b broken) Report(context.Context, tvilling.DeviceID) (*securityapi.DeviceR
 	return nil, b.err
 }
 
-func (b broken) States(context.Context) (map[string]int64, error) { return nil, b.err }
+func (b broken) Figures(context.Context) (*fleet.Figures, error) { return nil, b.err }
 
 func (b broken) Status(context.Context) ([]securityapi.Sink, error) { return nil, b.err }
 
@@ -133,7 +134,7 @@ func TestFaults(t *testing.T) {
 	} {
 		b := broken{tt.err}
 		h := newHub(t, func(o *securityapi.Options) {
-			o.Ledger, o.Alerts, o.Events, o.Detections, o.Devices, o.Sinks = b, b, b, b, b, b
+			o.Ledger, o.Alerts, o.Events, o.Detections, o.Devices, o.Fleet, o.Sinks = b, b, b, b, b, b, b
 			o.Twins = brokenTwins{b}
 		})
 		for _, r := range h.handler.Routes() {

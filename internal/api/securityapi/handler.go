@@ -20,6 +20,7 @@ type Options struct {
 	Events     Events
 	Twins      Twins
 	Devices    Devices
+	Fleet      Fleet
 	Sinks      Sinks
 	// Recommendations are the kinds there are.
 	Recommendations []RecommendationType

@@ -11,6 +11,7 @@ import (
 	"github.com/tvilling/tvilling/internal/security/alert"
 	"github.com/tvilling/tvilling/internal/security/detect"
 	"github.com/tvilling/tvilling/internal/security/event"
+	"github.com/tvilling/tvilling/internal/security/fleet"
 	"github.com/tvilling/tvilling/internal/security/ledger"
 )
 
@@ -76,11 +77,14 @@ type Twins interface {
 	Patch(ctx context.Context, id tvilling.Identity, u twin.Update, match tvilling.Match, actor string) (twin.View, error)
 }
 
-// Devices tells of one device, and of all.
+// Devices tells of one device.
 type Devices interface {
 	Report(ctx context.Context, d tvilling.DeviceID) (*DeviceReport, error)
-	// States counts devices by the state of their posture.
-	States(ctx context.Context) (map[string]int64, error)
+}
+
+// Fleet tells of all devices; a [fleet.Service] does.
+type Fleet interface {
+	Figures(ctx context.Context) (*fleet.Figures, error)
 }
 
 // DeviceReport is what the security plane knows of a device.

@@ -118,6 +118,9 @@ func affected(ctx context.Context, s Search, by map[string]int64) (*Affected, er
 	}
 	a := &Affected{All: by["unhealthy"] + by["atRisk"], Devices: []Device{}}
 	for _, r := range rows {
+		if r.Alerts == nil {
+			r.Alerts = map[string]int64{}
+		}
 		a.Devices = append(a.Devices, Device{Device: r.DeviceID, State: r.State, Score: r.Score, Alerts: r.Alerts})
 	}
 	return a, nil

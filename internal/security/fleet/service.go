@@ -240,7 +240,7 @@ func (s *Service) read(ctx context.Context, now time.Time) *Figures {
 	} else {
 		f.Traffic.Connected = &online
 	}
-	f.Trend, f.Since = s.trend.Points, s.trend.Since
+	f.Trend, f.Since = append([]Point{}, s.trend.Points...), s.trend.Since
 	return f
 }
 
