@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,6 +102,9 @@ func New(o Options) *Site {
 	}
 	return s
 }
+
+// Routes are what the site answers, files apart.
+func (s *Site) Routes() []Route { return slices.Clone(s.opt.Routes) }
 
 // Stop ends all streams; pages that are being made come to their end.
 func (s *Site) Stop() { s.stop() }
