@@ -55,5 +55,8 @@ func New(o Options) *Console {
 // ServeHTTP answers a request.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.site.ServeHTTP(w, r) }
 
+// Routes are what the console answers.
+func (c *Console) Routes() []web.Route { return c.site.Routes() }
+
 // Stop ends what streams.
 func (c *Console) Stop() { c.site.Stop() }
