@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -102,6 +103,20 @@ func (l *lists) read(dir fs.FS, into map[string]union) error {
 func (l *lists) list(name string) (sigma.List, bool) {
 	_, ok := (*l.sets.Load())[name]
 	return named{l, name}, ok
+}
+
+// having returns the names of the lists that have a value, in order.
+func (l *lists) having(value string) (names []string) {
+	if value == "" {
+		return nil
+	}
+	for name, u := range *l.sets.Load() {
+		if u.Contains(value) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // sizes tells how many entries each list has.

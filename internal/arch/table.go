@@ -127,6 +127,9 @@ func consoleEdges() []Edge {
 		{From: "internal/console/start", To: []string{"internal/enroll", "internal/hub/registry", "internal/hub/state", "internal/security/attack", "internal/security/ledger"}, Why: "a device is made, and an attack on it rehearsed; ids become words of a shell"},
 		{From: "internal/console/twins", To: []string{"internal/console/devicehead", "internal/console/ui", "internal/console/wake", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles, kept current"},
 		{From: "internal/console/twins", To: []string{"internal/hub/configuration", "internal/hub/history", "internal/hub/registry", "internal/hub/state", "internal/hub/twin", "internal/hub/twin/compare", "internal/hub/twin/doc", "internal/security/agentconfig"}, Why: "twins are shown and changed, with who set what, and their past; the agent's configuration is one"},
+		{From: "internal/console/investigate", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles"},
+		{From: "internal/console/investigate", To: []string{"internal/csvsafe", "internal/hub/live", "internal/hub/query", "internal/hub/search"}, Why: "queries are run, explained, followed and given out as files"},
+		{From: "internal/console/investigate", To: []string{"internal/security/event", "internal/security/investigate", "internal/security/ledger", "internal/security/proctree", "internal/security/wording"}, Why: "stored events are searched, put into words and trees, and marked where there are alerts"},
 		{From: "internal/console/overview", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account", "internal/security/fleet"}, Why: "pages, for roles, of the fleet's figures"},
 	}
 }

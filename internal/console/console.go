@@ -8,6 +8,7 @@ import (
 	"github.com/tvilling/tvilling/internal/console/access"
 	"github.com/tvilling/tvilling/internal/console/alerts"
 	"github.com/tvilling/tvilling/internal/console/devices"
+	"github.com/tvilling/tvilling/internal/console/investigate"
 	"github.com/tvilling/tvilling/internal/console/jump"
 	"github.com/tvilling/tvilling/internal/console/keys"
 	"github.com/tvilling/tvilling/internal/console/overview"
@@ -28,8 +29,10 @@ type Options struct {
 	Start    start.Options
 	Jump     jump.Options
 	Devices  devices.Options
-	Alerts   alerts.Options
-	Twins    twins.Options
+	// Investigate is for events, processes, connections, logins and queries.
+	Investigate investigate.Options
+	Alerts      alerts.Options
+	Twins       twins.Options
 }
 
 // Console answers requests for pages, below [web.Root].
@@ -46,6 +49,7 @@ func New(o Options) *Console {
 			jump.Routes(o.Jump),
 			keys.Routes(),
 			devices.Routes(o.Devices),
+			investigate.Routes(o.Investigate),
 			alerts.Routes(o.Alerts),
 			twins.Routes(o.Twins),
 		),

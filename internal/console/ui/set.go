@@ -36,7 +36,7 @@ func functions() template.FuncMap {
 		"state": State, "stateGlyph": StateGlyph, "stateBadge": StateBadge,
 		"connection": Connection, "sync": Sync, "source": Source, "actor": Actor,
 		"inert": Inert, "cut": Cut, "id": ID, "tag": Tag, "mono": Mono,
-		"ago": Ago, "when": When, "clock": Clock, "lasts": Lasts,
+		"ago": Ago, "when": When, "clock": Clock, "moment": Moment, "lasts": Lasts,
 		"count": whole(Count), "capped": whole(Capped), "short": whole(Short), "bytes": whole(Bytes), "percent": Percent,
 		"score": Score, "spark": Spark, "plural": plural,
 		"dict": dict, "list": list, "url": URL,

@@ -54,6 +54,23 @@ func When(t time.Time) template.HTML {
 // Clock is the time of day, for lists that are of one day or have a date beside.
 func Clock(t time.Time) template.HTML { return element2(t, t.UTC().Format("15:04:05")) }
 
+// Moment is a time in a list: the time of day, with the date unless it is today.
+func Moment(t time.Time) template.HTML { return moment(t, time.Now()) }
+
+func moment(t, now time.Time) template.HTML {
+	t, now = t.UTC(), now.UTC()
+	switch {
+	case t.Year() <= 1:
+		return `<span class="faint">never</span>`
+	case t.YearDay() == now.YearDay() && t.Year() == now.Year():
+		return element2(t, t.Format("15:04:05"))
+	case t.Year() == now.Year():
+		return element2(t, t.Format("2 Jan 15:04:05"))
+	default:
+		return element2(t, t.Format("2 Jan 2006 15:04"))
+	}
+}
+
 // Lasts is a duration in the largest two units that matter.
 func Lasts(d time.Duration) string {
 	switch {

@@ -78,11 +78,21 @@ export function live(): void {
     retry = window.setTimeout(open, Math.min(10_000, 400 * 2 ** Math.min(attempt++, 5)) * (0.5 + Math.random()));
   }
 
-  document.addEventListener("visibilitychange", () => {
+  let held = false; // the reader has asked for a pause
+  const update = () => {
     if (document.getElementById("live")?.dataset["state"] === "ended") return;
-    if (document.hidden) { close(); mark("paused", "Paused"); } else void open();
-  });
+    if (document.hidden || held) { close(); mark("paused", "Paused"); } else void open();
+  };
+  document.addEventListener("visibilitychange", update);
+  for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-pause]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      held = !held;
+      button.textContent = held ? "Go on" : "Pause";
+      update();
+    });
+  }
   window.addEventListener("pagehide", close);
-  window.addEventListener("pageshow", (e) => { if (e.persisted) void open(); });
+  window.addEventListener("pageshow", (e) => { if (e.persisted) update(); });
   if (!document.hidden) void open();
 }
