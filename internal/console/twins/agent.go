@@ -155,7 +155,7 @@ func (f *agentForm) page(c *web.Call) error {
 		i := slices.IndexFunc(f.Groups, func(g fieldGroup) bool { return g.Name == field.Group })
 		if i < 0 {
 			i = len(f.Groups)
-			f.Groups = append(f.Groups, fieldGroup{Name: field.Group, Note: groupNotes[field.Group]})
+			f.Groups = append(f.Groups, fieldGroup{Name: field.Group, Note: f.note(field.Group)})
 		}
 		f.Groups[i].Fields = append(f.Groups[i].Fields, field)
 		if field.Err != nil {
@@ -174,6 +174,14 @@ func (f *agentForm) page(c *web.Call) error {
 		v.Status = http.StatusBadRequest
 	}
 	return c.Page(v)
+}
+
+// note says what a group is about.
+func (f *agentForm) note(group string) string {
+	if group == extension && f.Original {
+		return "object tvillingAgent; this agent is an original one and ignores it"
+	}
+	return groupNotes[group]
 }
 
 // agentLive keeps sources and reports current; what is typed stays.

@@ -1,6 +1,7 @@
 package twins
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,8 +24,6 @@ const (
 	pageRows = 200
 	// shownTags is how many tags stand above the table.
 	shownTags = 24
-	// maxShown is how many characters of a value stand in a cell.
-	maxShown = 96
 )
 
 // comparePage is the twin: what is desired beside what is reported.
@@ -129,6 +128,8 @@ type row struct {
 	compare.Row
 	// Label is the way to it below the object of its group.
 	Label string
+	// Want and Have are the values as they are shown.
+	Want, Have string
 	// Because says which configurations want something there.
 	Because []string
 	// Change is where it can be edited in place, "" if it cannot be here.
@@ -183,6 +184,9 @@ func (a *area) compare(ctx context.Context, b base, query url.Values) (*comparis
 	p.explain(why)
 	p.tags(part, edit)
 	for _, m := range b.View.Owned {
+		if m.Name == twin.ConfigurationsMember && len(p.Configurations) > 0 {
+			continue // they have a table of their own
+		}
 		p.Owned = append(p.Owned, owned{m.Name, ui.JSON(m.Value.AppendJSON(nil, doc.Form{}))})
 	}
 	return p, nil
@@ -319,7 +323,10 @@ func (p *comparison) group(rows []compare.Row, part doc.Part, edit []string) {
 		if len(p.Groups) == 0 || p.Groups[len(p.Groups)-1].Path != path {
 			p.Groups = append(p.Groups, group{Path: path})
 		}
-		v := row{Row: r, Label: strings.Join(r.Path[at:], ".")}
+		v := row{Row: r, Label: strings.Join(r.Path[at:], "."), Want: shownJSON(r.Desired), Have: shownJSON(r.Reported)}
+		if at < len(r.Path)-1 {
+			v.Label = strings.TrimSuffix(v.Label, ".value") // a value that is wrapped
+		}
 		if p.May {
 			v.Change = p.changeAddress(doc.Desired, r.Path)
 		}
@@ -351,6 +358,30 @@ func (p *comparison) changeAddress(part doc.Part, path []string) string {
 		q[name] = values
 	}
 	return p.URL(q) + "#one"
+}
+
+// shownJSON is a value for readers: as JSON, but with the characters themselves
+// in the place of escapes, since whatever shows it draws the strange ones.
+func shownJSON(raw json.RawMessage) string {
+	if len(raw) == 0 || !bytes.Contains(raw, []byte(`\u`)) {
+		return string(raw)
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil {
+		return string(raw)
+	}
+	if text, ok := v.(string); ok {
+		return `"` + text + `"`
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(v) != nil {
+		return string(raw)
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // tags are the values of the tags, the first of them.

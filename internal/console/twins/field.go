@@ -48,7 +48,7 @@ func fieldsOf(desired, reported []byte) []*field {
 		case agentconfig.Flag:
 			f.Options = []string{"true", "false"}
 		case agentconfig.Duration:
-			f.Limits = "PT7M, PT1H, P1D"
+			f.Limits = "Such as PT7M, PT1H, P1D."
 		}
 		list = append(list, f)
 	}
@@ -67,18 +67,29 @@ func fieldsOf(desired, reported []byte) []*field {
 		case agentconfig.Choice:
 			f.Options = p.Choices
 		case agentconfig.Events:
-			f.Limits = "names with commas: " + strings.Join(p.Choices, ", ")
+			f.Limits = "Names with commas: " + strings.Join(p.Choices, ", ")
 		case agentconfig.Names:
-			f.Limits = "ids and groups with commas: TV-SSH-009, kernel"
+			f.Limits = "Such as TV-SSH-009, kernel."
 		case agentconfig.Duration:
-			f.Limits = "PT1M or longer, PT0S for never"
+			f.Limits = "PT1M or longer, such as PT6H."
 		}
 		list = append(list, f)
 	}
 	for _, f := range list {
+		if f.Type == agentconfig.Text {
+			f.Setting.Value, f.Default = noNull(f.Setting.Value), noNull(f.Default)
+		}
 		f.Text = f.Setting.Value
 	}
 	return list
+}
+
+// noNull leaves a text out that is not there.
+func noNull(s string) string {
+	if s == "null" {
+		return ""
+	}
+	return s
 }
 
 func between(least, most float64) string {
@@ -88,7 +99,7 @@ func between(least, most float64) string {
 		}
 		return strconv.FormatFloat(f, 'g', -1, 64)
 	}
-	return "from " + number(least) + " to " + number(most)
+	return "From " + number(least) + " to " + number(most) + "."
 }
 
 // Field is the name of the control, and of the element.

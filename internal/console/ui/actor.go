@@ -32,5 +32,5 @@ func Actor(actor string) template.HTML {
 	default:
 		icon, inner = "s-dot", Cut(60, actor)
 	}
-	return element("span", "src", Icon(icon)+inner)
+	return element("span", "src", Icon(icon)+"<span>"+inner+"</span>")
 }

@@ -15,7 +15,7 @@ func TestActor(t *testing.T) {
 		"policy:iothubowner":         "policy <bdi",
 		"configuration:fw@5@63":      `href="/console/configurations/fw@5"`,
 		`configuration:"><script>@1`: "%22%3E%3Cscript%3E",
-		"device:d":                   "device</span>",
+		"device:d":                   "device</span></span>",
 		"module:d/m":                 "module <bdi",
 		"hub:companion":              "hub, <bdi",
 		"":                           "not known",
