@@ -68,6 +68,7 @@ type Runner struct {
 	opt    Options
 	log    *slog.Logger
 	poke   chan struct{}
+	tests  chan *test
 
 	mu sync.Mutex
 	// position is up to where entries were given to the sink, cursor up to
@@ -92,7 +93,7 @@ func New(ctx context.Context, l *ledger.Ledger, o Options) (*Runner, error) {
 	if o.MaxWait == 0 {
 		o.MaxWait = MaxWait
 	}
-	r := &Runner{ledger: l, opt: o, log: o.Logger.With("sink", o.Name), poke: make(chan struct{}, 1)}
+	r := &Runner{ledger: l, opt: o, log: o.Logger.With("sink", o.Name), poke: make(chan struct{}, 1), tests: make(chan *test)}
 	key := CursorName(o.Name)
 	err := l.Do(ctx, func(tx *ledger.Tx) error {
 		known, err := tx.Value(key)
@@ -196,6 +197,12 @@ func (r *Runner) Run(ctx context.Context) {
 		failures = 0
 		if !more {
 			r.idle(ctx, changed, again)
+			continue
+		}
+		select {
+		case q := <-r.tests:
+			r.test(ctx, q)
+		default:
 		}
 	}
 	r.finish(context.WithoutCancel(ctx))
@@ -245,6 +252,9 @@ func (r *Runner) sleep(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 	case <-r.poke:
 		return true
+	case q := <-r.tests:
+		// A receiver that is well again need not be waited for.
+		return r.test(ctx, q)
 	}
 	return false
 }
@@ -269,6 +279,8 @@ func (r *Runner) idle(ctx context.Context, changed <-chan struct{}, again time.D
 	case <-changed:
 	case <-r.poke:
 	case <-timer:
+	case q := <-r.tests:
+		r.test(ctx, q)
 	}
 }
 
