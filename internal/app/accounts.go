@@ -45,5 +45,5 @@ func (a *App) access() access.Options {
 	if err != nil {
 		file = a.setupFile()
 	}
-	return access.Options{Accounts: a.accounts, SetupFile: file}
+	return access.Options{Accounts: a.accounts, SetupFile: file, Policies: a.policies, Audit: a.audit, Hub: a.hostName()}
 }

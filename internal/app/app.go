@@ -22,6 +22,7 @@ import (
 	"github.com/tvilling/tvilling/internal/gateway/mqtt"
 	"github.com/tvilling/tvilling/internal/gateway/tlsconf"
 	"github.com/tvilling/tvilling/internal/hub/account"
+	"github.com/tvilling/tvilling/internal/hub/audit"
 	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/commit"
 	"github.com/tvilling/tvilling/internal/hub/configuration"
@@ -63,6 +64,7 @@ type App struct {
 	fleet     *fleet.Service
 	policies  *policy.Service
 	accounts  *account.Service
+	audit     *audit.Log
 	// configurations are written to twins like by any other service.
 	configurations *configuration.Service
 	tls            *tlsconf.Reloader
@@ -154,13 +156,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	changes := journal.New(a.store, a.committer)
 	a.openLive(changes)
-	if err := a.openReaders(ctx, changes, twins); err != nil {
-		return nil, err
-	}
-	if err := a.openConfigurations(ctx, changes, twins); err != nil {
-		return nil, err
-	}
-	if err := a.openFleet(ctx); err != nil {
+	if err := a.openFollowers(ctx, changes, twins); err != nil {
 		return nil, err
 	}
 	a.onboard, err = onboard.New(ctx, a.committer, a.store, a.registry, a.log.With("component", "onboard"))
@@ -190,7 +186,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		}),
 		Journal: changes, Live: a.live,
 		Policies: a.policies,
-		Settings: a.onboard, Adoption: a.onboard, Users: a.accounts,
+		Settings: a.onboard, Adoption: a.onboard, Users: a.accounts, Audit: a.audit,
 		Configurations: a.configurations,
 		SecurityModule: tvilling.SecurityModule,
 		Ready:          a.ready, Observe: a.metrics.request,
@@ -317,6 +313,20 @@ func loadPolicies(ctx context.Context, store *sqlite.Store, sealer *auth.Sealer)
 			Sequence: 1, Time: time.Now().UTC(), Op: state.ChangePolicy, Actor: "hub", Body: []byte(`{"change":"created"}`),
 		}},
 	})
+}
+
+// openFollowers makes whoever follows the changes of the hub.
+func (a *App) openFollowers(ctx context.Context, changes *journal.Journal, twins *twin.Service) error {
+	if err := a.openReaders(ctx, changes, twins); err != nil {
+		return err
+	}
+	if err := a.openConfigurations(ctx, changes, twins); err != nil {
+		return err
+	}
+	if err := a.openFleet(ctx); err != nil {
+		return err
+	}
+	return a.openAudit(changes)
 }
 
 func (a *App) openTLS(ctx context.Context) (err error) {

@@ -90,6 +90,8 @@ POST   /tvilling/users/none/link                      y     -       -      -    
 GET    /tvilling/users/none/sessions                  y     -       -      -       -     -        -  -      -      -  | -             y           -              -
 DELETE /tvilling/users/none/sessions                  y     -       -      -       -     -        -  -      -      -  | -             y           -              -
 DELETE /tvilling/users/none/sessions/x                y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+GET    /tvilling/audit                                y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+GET    /tvilling/audit/export                         y     -       -      -       -     -        -  -      -      -  | -             y           -              -
 GET    /tvilling/settings                             y     -       -      y       y     -        -  -      -      -  | -             y           -              -
 PUT    /tvilling/settings                             y     -       -      -       -     -        -  -      -      -  | -             y           -              -
 GET    /tvilling/securitymodule                       y     -       -      y       y     -        -  -      -      -  | -             y           -              -

@@ -23,6 +23,7 @@ type Options struct {
 	Settings Settings
 	Adoption Adoption
 	Users    Users
+	Audit    Audit
 
 	Configurations Configurations
 

@@ -1,6 +1,9 @@
 package hubapi
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // routes is the table of what the handler answers. Of routes that fit one
 // path, the first wins: literals stand before parameters.
@@ -12,7 +15,6 @@ func routes() []route {
 		deviceTwin, moduleTwin = "/twins/{device}", "/twins/{device}/modules/{module}"
 		configuration          = "/configurations/{id}"
 		policy                 = "/tvilling/policies/{name}"
-		user                   = "/tvilling/users/{name}"
 	)
 	table := []route{
 		{method: get, pattern: "/healthz", open: true, own: true, handle: (*Handler).healthz},
@@ -74,19 +76,9 @@ func routes() []route {
 		{method: put, pattern: policy, own: true, need: owner, handle: (*Handler).putPolicy},
 		{method: del, pattern: policy, own: true, need: owner, handle: (*Handler).deletePolicy},
 		{method: post, pattern: policy + "/regenerate", own: true, need: owner, handle: (*Handler).regeneratePolicy},
-		{method: get, pattern: "/tvilling/users", own: true, need: owner, handle: (*Handler).listUsers},
-		{method: post, pattern: "/tvilling/users", own: true, need: owner, handle: (*Handler).addUser},
-		{method: get, pattern: user, own: true, need: owner, handle: (*Handler).getUser},
-		{method: patch, pattern: user, own: true, need: owner, handle: (*Handler).changeUser},
-		{method: del, pattern: user, own: true, need: owner, handle: (*Handler).removeUser},
-		{method: post, pattern: user + "/password", own: true, need: owner, handle: (*Handler).setPassword},
-		{method: post, pattern: user + "/link", own: true, need: owner, handle: (*Handler).linkUser},
-		{method: get, pattern: user + "/sessions", own: true, need: owner, handle: (*Handler).listSessions},
-		{method: del, pattern: user + "/sessions", own: true, need: owner, handle: (*Handler).endSessions},
-		{method: del, pattern: user + "/sessions/{session}", own: true, need: owner, handle: (*Handler).endSession},
 		{method: get, pattern: "/tvilling/settings", own: true, need: registryRead, handle: (*Handler).getSettings},
 		{method: put, pattern: "/tvilling/settings", own: true, need: owner, handle: (*Handler).putSettings},
 		{method: get, pattern: "/tvilling/securitymodule", own: true, need: registryRead, handle: (*Handler).securityModule},
 	}
-	return append(append(table, historyRoutes()...), unoffered()...)
+	return slices.Concat(table, accessRoutes(), historyRoutes(), unoffered())
 }

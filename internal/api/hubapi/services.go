@@ -7,6 +7,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/hub/account"
+	"github.com/tvilling/tvilling/internal/hub/audit"
 	"github.com/tvilling/tvilling/internal/hub/configuration"
 	"github.com/tvilling/tvilling/internal/hub/history"
 	"github.com/tvilling/tvilling/internal/hub/live"
@@ -105,6 +106,12 @@ type Users interface {
 	Sessions(name string) []account.Session
 	End(ctx context.Context, name, id, actor string) error
 	EndAll(ctx context.Context, name, but, actor string) (int, error)
+}
+
+// Audit tells what users and policies did; an [audit.Log] does.
+type Audit interface {
+	Page(ctx context.Context, f audit.Filter, before uint64, limit int) (audit.Page, error)
+	All(ctx context.Context, f audit.Filter) iter.Seq2[audit.Entry, error]
 }
 
 // Configurations keeps the automatic configurations and applies them; a

@@ -1,12 +1,36 @@
 package hubapi
 
 import (
+	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/account"
 )
+
+// accessRoutes are those of who may do what, and of what was done.
+func accessRoutes() []route {
+	const (
+		get, patch, post, del = http.MethodGet, http.MethodPatch, http.MethodPost, http.MethodDelete
+
+		user = "/tvilling/users/{name}"
+	)
+	return []route{
+		{method: get, pattern: "/tvilling/users", own: true, need: owner, handle: (*Handler).listUsers},
+		{method: post, pattern: "/tvilling/users", own: true, need: owner, handle: (*Handler).addUser},
+		{method: get, pattern: user, own: true, need: owner, handle: (*Handler).getUser},
+		{method: patch, pattern: user, own: true, need: owner, handle: (*Handler).changeUser},
+		{method: del, pattern: user, own: true, need: owner, handle: (*Handler).removeUser},
+		{method: post, pattern: user + "/password", own: true, need: owner, handle: (*Handler).setPassword},
+		{method: post, pattern: user + "/link", own: true, need: owner, handle: (*Handler).linkUser},
+		{method: get, pattern: user + "/sessions", own: true, need: owner, handle: (*Handler).listSessions},
+		{method: del, pattern: user + "/sessions", own: true, need: owner, handle: (*Handler).endSessions},
+		{method: del, pattern: user + "/sessions/{session}", own: true, need: owner, handle: (*Handler).endSession},
+		{method: get, pattern: "/tvilling/audit", own: true, need: owner, handle: (*Handler).pageAudit},
+		{method: get, pattern: "/tvilling/audit/export", own: true, need: owner, stream: true, handle: (*Handler).exportAudit},
+	}
+}
 
 // userBody is a user as clients see one.
 type userBody struct {

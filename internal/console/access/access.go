@@ -7,6 +7,7 @@ import (
 	"context"
 	"embed"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -49,6 +50,10 @@ type Options struct {
 	Accounts Accounts
 	// SetupFile is where the hub keeps the set-up code until there is an admin.
 	SetupFile string
+	Policies  Policies
+	Audit     Audit
+	// Hub is the name of the hub in connection strings.
+	Hub string
 }
 
 type access struct{ opt Options }
@@ -57,7 +62,7 @@ type access struct{ opt Options }
 func Routes(o Options) []web.Route {
 	p := &access{opt: o}
 	const get, post = http.MethodGet, http.MethodPost
-	return []web.Route{
+	return slices.Concat(p.userRoutes(), p.policyRoutes(), p.auditRoutes(), []web.Route{
 		{Method: get, Path: "/sign-in", Do: p.signInPage},
 		{Method: post, Path: "/sign-in", Do: p.signIn},
 		{Method: get, Path: "/sign-in/link", Do: p.linkPage},
@@ -70,7 +75,7 @@ func Routes(o Options) []web.Route {
 		{Method: post, Path: "/account/password", Role: account.Viewer, Do: p.password},
 		{Method: post, Path: "/account/sessions/end", Role: account.Viewer, Do: p.endSession},
 		{Method: post, Path: "/account/preferences", Role: account.Viewer, Do: p.preferences},
-	}
+	})
 }
 
 // SignIn answers who asks for a page and has no session: with the way to sign

@@ -13,7 +13,7 @@ import (
 type own struct {
 	User     account.User
 	Who      account.Session
-	Sessions []account.Session
+	Sessions []sessionRow
 	Theme    string
 	KeysOff  bool
 	Err      problem
@@ -27,7 +27,7 @@ func (p *access) showAccount(c *web.Call, err error, status int) error {
 		return failed
 	}
 	return c.Page(web.View{Title: "Account", Status: status, Template: pages, Name: "account", Data: own{
-		User: u, Who: c.Who, Sessions: p.opt.Accounts.Sessions(c.Who.User),
+		User: u, Who: c.Who, Sessions: sessionRows(p.opt.Accounts.Sessions(c.Who.User)),
 		Theme: c.Preference("theme", "light", "dark"), KeysOff: c.Preference("keys", "off") != "", Err: told(err),
 	}})
 }
