@@ -36,6 +36,9 @@ type edition struct {
 	Conflict  *conflict
 }
 
+// Changes are the edits as they are shown.
+func (e *edition) Changes() []change { return changes(e.Edits) }
+
 // Other is the address of the editor of the other section.
 func (e *edition) Other() string {
 	if e.Part == history.Tags {

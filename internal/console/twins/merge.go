@@ -67,5 +67,30 @@ func (m meeting) merged(theirs doc.Section, part doc.Part) (doc.Section, error) 
 	return theirs.Merge(p, part, doc.Stamp{})
 }
 
-// TheirEdits are all that they have changed.
-func (m meeting) TheirEdits() []history.Edit { return m.Theirs }
+// change is an edit as pages show it: its name, and values as JSON, "" for what
+// is not there.
+type change struct{ Name, Old, New string }
+
+func changeOf(e history.Edit) change {
+	return change{e.Name(), shownJSON(e.Old), shownJSON(e.New)}
+}
+
+func changes(edits []history.Edit) []change {
+	list := make([]change, len(edits))
+	for i, e := range edits {
+		list[i] = changeOf(e)
+	}
+	return list
+}
+
+// FreeChanges are my edits that nobody else has touched.
+func (m meeting) FreeChanges() []change { return changes(m.Free()) }
+
+// TheirChanges are all that they have changed.
+func (m meeting) TheirChanges() []change { return changes(m.Theirs) }
+
+// MyChange is what I have changed.
+func (c clash) MyChange() change { return changeOf(c.Mine) }
+
+// TheirChanges are what they have changed there.
+func (c clash) TheirChanges() []change { return changes(c.Theirs) }

@@ -42,7 +42,9 @@ type version struct {
 	// What says in words what was done.
 	What string
 	Href string
-	Rest int
+	// Changes are the first of the edits, Rest how many more there are.
+	Changes []change
+	Rest    int
 }
 
 // shown are the parts of the history by the word in the address: all but what
@@ -108,10 +110,8 @@ func (a *area) historyPage(c *web.Call) error {
 
 func (b base) version(v history.Version) version {
 	out := version{Version: v, What: deed(v.Op), Href: b.URL("history", "sequence:"+strconv.FormatUint(v.Sequence, 10))}
-	if len(v.Edits) > shownEdits {
-		out.Rest = len(v.Edits) - shownEdits
-		out.Edits = v.Edits[:shownEdits]
-	}
+	out.Rest = max(0, len(v.Edits)-shownEdits)
+	out.Changes = changes(v.Edits[:len(v.Edits)-out.Rest])
 	return out
 }
 
@@ -155,9 +155,9 @@ type moment struct {
 	State *history.State
 	// Change is what led to it, if it is a change of the journal.
 	Change *version
-	// Edits lead from then to now, Back are those that a restore makes.
-	Edits, Back []history.Edit
-	JSON        string
+	// Changes lead from then to now, Back are those that a restore makes.
+	Changes, Back []change
+	JSON          string
 	// Changed says that the twin has changed while the restore was looked at.
 	Changed bool
 }
@@ -203,10 +203,10 @@ func (a *area) moment(c *web.Call, at string) (*moment, error) {
 		return nil, err
 	}
 	m.JSON = ui.JSON(a.opt.Document(nil, twin.View{Twin: m.State.Twin, Identity: m.State.Identity, Connected: m.State.Connected}))
-	m.Edits = history.DiffTwins(m.State.Twin, b.View.Twin)
-	m.Back = slices.DeleteFunc(history.DiffTwins(b.View.Twin, m.State.Twin), func(e history.Edit) bool {
+	m.Changes = changes(history.DiffTwins(m.State.Twin, b.View.Twin))
+	m.Back = changes(slices.DeleteFunc(history.DiffTwins(b.View.Twin, m.State.Twin), func(e history.Edit) bool {
 		return e.Part != history.Tags && e.Part != history.Desired
-	})
+	}))
 	if point.Sequence > 0 {
 		page, err := a.opt.History.Versions(c.Context(), id, history.Query{Before: point.Sequence + 1, Limit: 1})
 		if err != nil {
@@ -214,7 +214,7 @@ func (a *area) moment(c *web.Call, at string) (*moment, error) {
 		}
 		if len(page.Versions) > 0 && page.Versions[0].Sequence == point.Sequence {
 			v := b.version(page.Versions[0])
-			v.Edits, v.Rest = page.Versions[0].Edits, 0
+			v.Changes, v.Rest = changes(page.Versions[0].Edits), 0
 			m.Change = &v
 		}
 	}
