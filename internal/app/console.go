@@ -10,14 +10,15 @@ import (
 func (a *App) openConsole() {
 	a.console = console.New(console.Options{
 		Accounts: a.accounts, Status: a.status, Logger: a.log.With("component", "console"),
-		Devices:     a.devicePages(a.twins),
-		Investigate: a.investigatePages(),
-		Alerts:      a.alertPages(),
-		Twins:       a.twinPages(),
-		Access:      a.access(),
-		Jump:        a.jumps(),
-		Start:       a.startPages(),
-		Overview:    overview.Options{Figures: a.fleet.Figures, Changed: a.fleet.Changed, AlertAge: a.opt.AlertAge},
+		Devices:         a.devicePages(a.twins),
+		Investigate:     a.investigatePages(),
+		Alerts:          a.alertPages(),
+		Recommendations: a.recommendationPages(),
+		Twins:           a.twinPages(),
+		Access:          a.access(),
+		Jump:            a.jumps(),
+		Start:           a.startPages(),
+		Overview:        overview.Options{Figures: a.fleet.Figures, Changed: a.fleet.Changed, AlertAge: a.opt.AlertAge},
 	})
 }
 

@@ -59,6 +59,7 @@ func hubEdges() []Edge {
 // securityEdges: the core: security, a client of the hub.
 func securityEdges() []Edge {
 	return []Edge{
+		{From: "internal/security/mend", To: []string{"internal/hub/twin", "internal/hub/twin/doc", "internal/security/ledger"}, Why: "ready patches of recommendations are written into twins"},
 		{From: "internal/security/onboard", To: []string{"internal/hub/commit", "internal/hub/registry", "internal/hub/state", "internal/hub/twin/doc"}, Why: "the companion rule and its settings drive the registry; never the other way"},
 		{From: "internal/security/alert", To: []string{"internal/security/ledger"}, Why: "observations and operators change alerts in transactions"},
 		{From: "internal/security/alert", To: []string{"internal/security/event"}, Why: "an explanation knows the hub's own events from a device's"},
@@ -125,6 +126,8 @@ func consoleEdges() []Edge {
 		{From: "internal/console/devices", To: []string{"internal/console/devicehead", "internal/console/ui", "internal/console/wake", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles, kept current"},
 		{From: "internal/console/devices", To: []string{"internal/hub/query", "internal/hub/registry", "internal/hub/search", "internal/hub/state", "internal/hub/twin"}, Why: "devices are found by queries, and changed in registry and twins"},
 		{From: "internal/console/devices", To: []string{"internal/security/agentconfig", "internal/security/ledger", "internal/security/posture", "internal/security/recommend"}, Why: "how a device stands, and why"},
+		{From: "internal/console/recommendations", To: []string{"internal/console/ui", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles"},
+		{From: "internal/console/recommendations", To: []string{"internal/hub/twin", "internal/security/ledger", "internal/security/mend", "internal/security/recommend"}, Why: "what is weak, and the patches that mend it"},
 		{From: "internal/console/access", To: []string{"internal/console/ui", "internal/console/web", "internal/csvsafe", "internal/hub/account", "internal/hub/audit", "internal/hub/auth", "internal/hub/policy"}, Why: "pages of users, policies, and of what they did"},
 		{From: "internal/console/start", To: []string{"internal/console/ui", "internal/console/wake", "internal/console/web", "internal/hub/account"}, Why: "pages, for roles, kept current"},
 		{From: "internal/console/start", To: []string{"internal/enroll", "internal/hub/registry", "internal/hub/state", "internal/security/attack", "internal/security/ledger"}, Why: "a device is made, and an attack on it rehearsed; ids become words of a shell"},

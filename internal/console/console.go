@@ -12,6 +12,7 @@ import (
 	"github.com/tvilling/tvilling/internal/console/jump"
 	"github.com/tvilling/tvilling/internal/console/keys"
 	"github.com/tvilling/tvilling/internal/console/overview"
+	"github.com/tvilling/tvilling/internal/console/recommendations"
 	"github.com/tvilling/tvilling/internal/console/start"
 	"github.com/tvilling/tvilling/internal/console/twins"
 	"github.com/tvilling/tvilling/internal/console/web"
@@ -24,11 +25,12 @@ type Options struct {
 	Status func() web.Status
 	Logger *slog.Logger
 
-	Access   access.Options
-	Overview overview.Options
-	Start    start.Options
-	Jump     jump.Options
-	Devices  devices.Options
+	Access          access.Options
+	Overview        overview.Options
+	Start           start.Options
+	Jump            jump.Options
+	Recommendations recommendations.Options
+	Devices         devices.Options
 	// Investigate is for events, processes, connections, logins and queries.
 	Investigate investigate.Options
 	Alerts      alerts.Options
@@ -51,6 +53,7 @@ func New(o Options) *Console {
 			devices.Routes(o.Devices),
 			investigate.Routes(o.Investigate),
 			alerts.Routes(o.Alerts),
+			recommendations.Routes(o.Recommendations),
 			twins.Routes(o.Twins),
 		),
 	})}
