@@ -39,8 +39,10 @@ type row struct {
 // every few minutes.
 const late = time.Hour
 
-// rowOf makes a row of an event; one that cannot be read says so.
-func rowOf(rec *event.Record, href string) row {
+// rowOf makes a row of an event; one that cannot be read says so. Of an event
+// with many items the row tells of the first one that was asked for.
+func rowOf(found investigate.Found, href string) row {
+	rec := found.Record
 	r := row{
 		Position: position(rec.Position), Href: href, Device: string(rec.From.Device), Name: rec.Event.Name, Time: rec.Event.Time, Hub: rec.Hub,
 	}
@@ -51,6 +53,9 @@ func rowOf(rec *event.Record, href string) row {
 	if err != nil {
 		r.Words = wording.Sentence{{Text: tvilling.MessageOf(err)}}
 		return r
+	}
+	if len(found.Hit) > 0 && found.Hit[0] < len(items) {
+		items[0], items[found.Hit[0]] = items[found.Hit[0]], items[0]
 	}
 	r.Words = wording.Event(&rec.Event, items)
 	return r
@@ -175,7 +180,7 @@ func (a *area) list(c *web.Call, f filter, follow bool) (eventList, event.Positi
 	l.Damaged = page.Damaged
 	here := cloneValues(c.Queries())
 	for _, e := range page.Events {
-		r := rowOf(e.Record, "")
+		r := rowOf(e, "")
 		here.Set("open", r.Position)
 		r.Href, r.Open = address("investigate", here), r.Position == c.Query("open")
 		l.Rows = append(l.Rows, r)

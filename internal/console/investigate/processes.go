@@ -35,6 +35,9 @@ type process struct {
 	Alerts []mark
 	// Found says that it is what was searched for.
 	Found bool
+	// Under is the id of the one that started it, where that is all that is known
+	// of it and it started nothing else.
+	Under int64
 	// Deeper says that more processes are above it than lines are indented.
 	Deeper bool
 	// Event is the page with the event that told of it, Connections whom it spoke
@@ -80,6 +83,9 @@ type processesPage struct {
 	Shown, Matches int
 	// Hidden is how many roots are not drawn.
 	Hidden int
+	// Loose is how many have no id, so that nothing can be said of their parents
+	// and children.
+	Loose int
 	// Earlier is the page with what was before the oldest event that was read.
 	Earlier string
 	// Programs is the summary of a whole fleet, without a device.
@@ -115,6 +121,12 @@ func (a *area) processes(c *web.Call) error {
 		return err
 	}
 	p.draw(marks)
+	p.Tree.Forest.Walk(func(n *proctree.Node, _ int) bool {
+		if n.PID == 0 {
+			p.Loose++
+		}
+		return true
+	})
 	if !p.Tree.Complete {
 		earlier := s
 		earlier.Range, earlier.To = "exact", p.Tree.Since
@@ -194,6 +206,12 @@ func (p *processesPage) draw(marks map[string][]mark) {
 		return true
 	})
 	p.Shown = maxShown - room
+	for i, d := range p.Roots {
+		if d.Start == nil && d.End == nil && len(d.Children) == 1 && d.Hidden == 0 {
+			p.Roots[i] = d.Children[0]
+			p.Roots[i].Under = d.PID
+		}
+	}
 }
 
 // wanted says of processes whether they were found (2) or are above one that was

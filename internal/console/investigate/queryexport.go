@@ -1,11 +1,8 @@
 package investigate
 
 import (
-	"encoding/json"
 	"slices"
-	"strings"
 
-	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/console/web"
 	"github.com/tvilling/tvilling/internal/csvsafe"
 	"github.com/tvilling/tvilling/internal/hub/query"
@@ -84,34 +81,24 @@ type table struct {
 
 func (t *table) line(row []member) ([]byte, error) {
 	if t.jsonLines {
-		b := []byte{'{'}
-		for i, m := range row {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			name, err := json.Marshal(m.name)
-			if err != nil {
-				return nil, &tvilling.Error{Code: tvilling.Internal, Op: "export rows", Err: err}
-			}
-			b = append(append(append(b, name...), ':'), m.value...)
-		}
-		return append(b, '}', '\n'), nil
+		b, err := object(row)
+		return append(b, '\n'), err
 	}
 	cells := make([]string, len(t.columns)+1)
-	var rest []string
+	var rest []member
 	for _, m := range row {
 		if i := slices.Index(t.columns, m.name); i >= 0 {
 			cells[i] = cellOf(m.value).Text
 			continue
 		}
-		name, err := json.Marshal(m.name)
-		if err != nil {
-			return nil, &tvilling.Error{Code: tvilling.Internal, Op: "export rows", Err: err}
-		}
-		rest = append(rest, string(name)+":"+string(m.value))
+		rest = append(rest, m)
 	}
 	if len(rest) > 0 {
-		cells[len(t.columns)] = "{" + strings.Join(rest, ",") + "}"
+		b, err := object(rest)
+		if err != nil {
+			return nil, err
+		}
+		cells[len(t.columns)] = string(b)
 	}
 	return csvsafe.Append(nil, cells), nil
 }

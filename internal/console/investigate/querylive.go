@@ -224,6 +224,9 @@ func (f *followed) draw(s *liveResult) error {
 	ids = ids[:min(len(ids), maxLiveShown)]
 	for _, id := range ids {
 		m, err := members(f.rows[id].row)
+		if err == nil && f.query.Star() {
+			m, err = unfold(m)
+		}
 		if err != nil {
 			return err
 		}

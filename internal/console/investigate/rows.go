@@ -16,7 +16,7 @@ import (
 const maxColumns = 20
 
 // starColumns are the members of whole twins that a page has room for.
-var starColumns = []string{"deviceId", "moduleId", "status", "connectionState", "lastActivityTime", "security", "tags", "properties", "device", "module"}
+var starColumns = []string{"deviceId", "moduleId", "status", "connectionState", "lastActivityTime", "security", "tags", "properties.desired", "properties.reported", "device", "module"}
 
 // result is a page of what a query finds.
 type result struct {
@@ -38,6 +38,15 @@ type cell struct {
 	// null) or "" for nothing.
 	Kind string
 	Href string
+}
+
+// Short is the beginning of an object or a list, for a line of a table.
+func (c cell) Short() string {
+	const most = 120
+	if len(c.Text) <= most {
+		return c.Text
+	}
+	return strings.ToValidUTF8(c.Text[:most], "") + "…"
 }
 
 // member is one of an object, in its order.
@@ -96,12 +105,62 @@ func readResult(body []byte, q *query.Query) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if q.Star() {
+		for i := range rows {
+			if rows[i], err = unfold(rows[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
 	r := &result{}
 	r.Columns, r.Left = columnsOf(rows, q.Star())
 	for _, row := range rows {
 		r.Rows = append(r.Rows, cells(row, r.Columns))
 	}
 	return r, nil
+}
+
+// unfold puts the sections of a twin's properties into columns of their own,
+// without what the hub notes about them.
+func unfold(row []member) ([]member, error) {
+	for i, m := range row {
+		if m.name != "properties" {
+			continue
+		}
+		sections, err := members(m.value)
+		if err != nil {
+			return nil, err
+		}
+		for j, s := range sections {
+			sections[j].name = "properties." + s.name
+			inside, err := members(s.value)
+			if err != nil {
+				return nil, err
+			}
+			inside = slices.DeleteFunc(inside, func(m member) bool { return strings.HasPrefix(m.name, "$") })
+			if sections[j].value, err = object(inside); err != nil {
+				return nil, err
+			}
+		}
+		return slices.Replace(row, i, i+1, sections...), nil
+	}
+	return row, nil
+}
+
+// object writes members as an object.
+func object(list []member) ([]byte, error) {
+	b := []byte{'{'}
+	for i, m := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		name, err := json.Marshal(m.name)
+		if err != nil {
+			return nil, notRows(err)
+		}
+		b = append(append(append(b, name...), ':'), m.value...)
+	}
+	return append(b, '}'), nil
 }
 
 // columnsOf returns the names that rows have, and those there is no room for.

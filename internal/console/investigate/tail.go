@@ -97,7 +97,7 @@ func (t *tail) rows(ctx context.Context) (web.Fragment, error) {
 	here := t.filter.values()
 	here.Set("follow", "1")
 	for _, e := range page.Events {
-		r := rowOf(e.Record, "")
+		r := rowOf(e, "")
 		here.Set("open", r.Position)
 		r.Href, r.Open = address("investigate", here), r.Position == t.opened
 		l.Rows = append(l.Rows, r)

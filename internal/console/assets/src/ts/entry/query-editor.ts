@@ -4,7 +4,7 @@
 import { autocompletion, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
 import { StreamLanguage, type StreamParser } from "@codemirror/language";
 import { Prec, type Extension } from "@codemirror/state";
-import { EditorView, keymap } from "@codemirror/view";
+import { EditorView, keymap, placeholder } from "@codemirror/view";
 import { FieldEditor } from "../editor";
 
 const words = new Set("explain select top from join where group order by as and or not in nin like asc desc".split(" "));
@@ -52,7 +52,7 @@ class QueryEditor extends FieldEditor {
     };
     const run = () => { field.form?.requestSubmit(); return true; };
     return [
-      StreamLanguage.define(language), EditorView.lineWrapping,
+      StreamLanguage.define(language), EditorView.lineWrapping, placeholder(field.placeholder),
       autocompletion({ override: [complete], icons: false, activateOnTyping: true }),
       Prec.highest(keymap.of([{ key: "Mod-Enter", run }])),
       EditorView.theme({ "&": { minHeight: "92px", maxHeight: "320px" }, ".cm-scroller": { overflow: "auto" }, ".cm-content": { minHeight: "80px" } }),
