@@ -3,6 +3,7 @@ package recommendations
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/tvilling/tvilling/internal/console/ui"
@@ -39,7 +40,7 @@ func headline(r *ledger.Recommendation, title string) string {
 	case recommend.OpenPorts:
 		var list []string
 		for _, e := range f.Endpoints {
-			list = append(list, e.Address+":"+e.Port)
+			list = append(list, net.JoinHostPort(e.Address, e.Port))
 		}
 		return "Close " + ui.Plural(max(f.Count, int64(len(list))), "open port") + ": " + some(list, int(f.Count))
 	case recommend.PermissiveFirewallPolicy:
