@@ -241,6 +241,9 @@ func (s *Service) read(ctx context.Context, now time.Time) *Figures {
 		f.Traffic.Connected = &online
 	}
 	f.Trend, f.Since = append([]Point{}, s.trend.Points...), s.trend.Since
+	if from := s.raised.since(f.At); from.After(f.At.Truncate(day).Add(-(chartDays-1)*day)) && from.After(f.Since) {
+		f.Since = from
+	}
 	return f
 }
 

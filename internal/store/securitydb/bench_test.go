@@ -161,6 +161,8 @@ func BenchmarkAlerts(b *testing.B) {
 		{"owner", ledger.AlertFilter{Owner: "nobody"}, ""},
 		{"hour", ledger.AlertFilter{From: at(5000), To: at(8600)}, ""},
 		{"late", ledger.AlertFilter{From: at(5000), To: at(50_000)}, ""},
+		{"raised", ledger.AlertFilter{RaisedFrom: at(5000), RaisedTo: at(50_000)}, ""},
+		{"raised and open", ledger.AlertFilter{RaisedFrom: at(5000), RaisedTo: at(50_000), Status: []ledger.Status{ledger.New}}, ""},
 		{"nothing", ledger.AlertFilter{Type: "IoT_AlertType0", Status: []ledger.Status{ledger.Dismissed}}, ""},
 	} {
 		b.Run("page/"+test.name, func(b *testing.B) {
@@ -188,6 +190,9 @@ func BenchmarkAlerts(b *testing.B) {
 		{"all by day", ledger.AlertFilter{}, []string{"day", "severity"}},
 		{"all by device", ledger.AlertFilter{}, []string{"device"}},
 		{"last hour", ledger.AlertFilter{From: at(benchAlerts - 3600)}, []string{"type", "severity"}},
+		{"raised", ledger.AlertFilter{RaisedFrom: at(0)}, []string{"raisedHour", "severity"}},
+		{"raised lately", ledger.AlertFilter{RaisedFrom: at(benchAlerts - 7200)}, []string{"raisedHour", "severity"}},
+		{"open by type", open, []string{"type", "severity"}},
 	} {
 		b.Run("groups/"+test.name, func(b *testing.B) {
 			for b.Loop() {
