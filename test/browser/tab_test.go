@@ -132,7 +132,7 @@ func (p *page) listen(event any) {
 		// What documents and streams answer is for tests of their own; all other
 		// requests have to go well.
 		_, document := p.status[e.Entry.URL]
-		if e.Entry.Source == cdplog.EntrySourceNetwork && (document || strings.Contains(e.Entry.URL, "/console/live/")) {
+		if e.Entry.Level == cdplog.EntryLevelInfo || e.Entry.Source == cdplog.EntrySourceNetwork && (document || strings.Contains(e.Entry.URL, "/console/live/")) {
 			return
 		}
 		p.bad = append(p.bad, fmt.Sprintf("%s %s: %s (%s)", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL))

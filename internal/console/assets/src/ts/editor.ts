@@ -23,6 +23,7 @@ const theme = EditorView.theme({
   ".cm-scroller": { fontFamily: "var(--mono)", fontVariantLigatures: "none", lineHeight: "20px" },
   ".cm-content": { caretColor: "var(--ink)", padding: "6px 0" },
   ".cm-line": { padding: "0 8px" },
+  ".cm-placeholder": { color: "var(--ink-3)" },
   ".cm-cursor": { borderLeftColor: "var(--ink)" },
   ".cm-gutters": { background: "var(--surface-2)", color: "var(--ink-3)", border: "0", borderInlineEnd: "1px solid var(--line)", borderRadius: "var(--r-2) 0 0 var(--r-2)" },
   ".cm-activeLine, .cm-activeLineGutter": { background: "transparent" },
