@@ -78,6 +78,9 @@ type App struct {
 	// pages is where open pages of the console wait for changes.
 	pages   wake.Hub
 	metrics *metrics
+	// pulse has the figures of the hub that say whether it is well.
+	pulse   pulse
+	started time.Time
 
 	mqtt  net.Listener
 	https []net.Listener
@@ -98,7 +101,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	o = o.fill()
-	a := &App{opt: o, log: o.Logger, fatal: make(chan error, 1)}
+	a := &App{opt: o, log: o.Logger, fatal: make(chan error, 1), started: time.Now()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.stops.run())

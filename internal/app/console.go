@@ -9,6 +9,7 @@ import (
 // openConsole makes the pages for people.
 func (a *App) openConsole() {
 	a.console = console.New(console.Options{
+		Configurations: a.configurationPages(), Settings: a.settingsPages(),
 		Accounts: a.accounts, Status: a.status, Logger: a.log.With("component", "console"),
 		Devices:         a.devicePages(a.twins),
 		Investigate:     a.investigatePages(),
@@ -24,7 +25,7 @@ func (a *App) openConsole() {
 
 // status is what the frame of every page shows.
 func (a *App) status() web.Status {
-	s := web.Status{Hub: a.hostName(), Version: a.opt.Version, Configurations: a.configurations.Stats().Configurations}
+	s := web.Status{Hub: a.hostName(), Version: a.opt.Version, Health: a.healthText(), Configurations: a.configurations.Stats().Configurations}
 	if f := a.fleet.Latest(); f != nil {
 		if f.Registered != nil {
 			s.Devices = *f.Registered

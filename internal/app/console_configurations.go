@@ -12,7 +12,9 @@ import (
 func (a *App) configurationPages() configurations.Options {
 	return configurations.Options{
 		Service: a.configurations,
-		Changes: func(ctx context.Context, after uint64) iter.Seq2[state.Change, error] { return a.store.Changes(ctx, after) },
+		Changes: func(ctx context.Context, after uint64) iter.Seq2[state.Change, error] {
+			return a.store.Changes(ctx, after)
+		},
 		Head: func() uint64 {
 			head, _ := a.store.Head()
 			return head

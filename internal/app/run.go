@@ -52,6 +52,7 @@ func (a *App) Run(ctx context.Context, h Hooks) error {
 	readers.Go(func() { a.accounts.Run(plane) })
 	readers.Go(func() { a.audit.Run(plane) })
 	edges.Go(func() { a.buildIndex(serving) })
+	edges.Go(func() { a.watchHealth(serving) })
 	edges.Go(func() { a.plane.watch.Run(serving) })
 	edges.Go(func() { a.onboard.Run(serving) })
 	edges.Go(func() { a.tls.Run(serving) })

@@ -7,12 +7,14 @@ import (
 
 	"github.com/tvilling/tvilling/internal/console/access"
 	"github.com/tvilling/tvilling/internal/console/alerts"
+	"github.com/tvilling/tvilling/internal/console/configurations"
 	"github.com/tvilling/tvilling/internal/console/devices"
 	"github.com/tvilling/tvilling/internal/console/investigate"
 	"github.com/tvilling/tvilling/internal/console/jump"
 	"github.com/tvilling/tvilling/internal/console/keys"
 	"github.com/tvilling/tvilling/internal/console/overview"
 	"github.com/tvilling/tvilling/internal/console/recommendations"
+	"github.com/tvilling/tvilling/internal/console/settings"
 	"github.com/tvilling/tvilling/internal/console/start"
 	"github.com/tvilling/tvilling/internal/console/twins"
 	"github.com/tvilling/tvilling/internal/console/web"
@@ -32,9 +34,11 @@ type Options struct {
 	Recommendations recommendations.Options
 	Devices         devices.Options
 	// Investigate is for events, processes, connections, logins and queries.
-	Investigate investigate.Options
-	Alerts      alerts.Options
-	Twins       twins.Options
+	Investigate    investigate.Options
+	Alerts         alerts.Options
+	Twins          twins.Options
+	Configurations configurations.Options
+	Settings       settings.Options
 }
 
 // Console answers requests for pages, below [web.Root].
@@ -55,6 +59,8 @@ func New(o Options) *Console {
 			alerts.Routes(o.Alerts),
 			recommendations.Routes(o.Recommendations),
 			twins.Routes(o.Twins),
+			configurations.Routes(o.Configurations),
+			settings.Routes(o.Settings),
 		),
 	})}
 }
