@@ -84,7 +84,7 @@ func TestTwinFollowsTheDevice(t *testing.T) {
 	p.wait(`#live[data-state="live"]`)
 	h.reports(tvilling.Device("pump-1"), `{"fps":25,"limits":{"high":80},"model":"x"}`)
 	p.waitText(".twin .differs", "25")
-	p.waitText(".twin", "the device did not take it")
+	p.waitText(".twin", "it did not take it")
 	p.waitText("#twin-values .chips", "Differs")
 	p.follow(`#twin-values .chip[href*="differs"]`)
 	if n := p.count(".twin tr:not(.explain):not(.group)"); n != 2 { // with the head
@@ -174,7 +174,9 @@ func TestTwinEdit(t *testing.T) {
 			p.waitText("#preview-h", "3 changes to save")
 			p.waitText(".edits", "properties.desired.limits.low")
 			p.waitText("details pre", `"low": null`)
-			p.axe()
+			if script {
+				p.axe()
+			}
 			p.follow(`.table-foot button[value="save"]`)
 			p.waitAt(twinOf)
 			p.waitText(".banner", "Saved")
@@ -373,7 +375,7 @@ func TestAgentForm(t *testing.T) {
 	p.waitText("#preview-h", "1 change to save")
 	p.clean()
 	// What a configuration holds is not offered for change.
-	if _, err := owner.PutConfiguration(t.Context(), client.ConfigurationSpec{ID: "snaps", Priority: 1, TargetCondition: "from devices.modules where moduleId = 'azureiotsecurity'", Content: json.RawMessage(`{"moduleContent":{"properties.desired.[[` + agentconfig.Object + `]].snapshotFrequency.value":"PT3H"}}`)}, tvilling.Match{}); err != nil {
+	if _, err := owner.PutConfiguration(t.Context(), client.ConfigurationSpec{ID: "snaps", Priority: 1, TargetCondition: "from devices.modules where moduleId = 'azureiotsecurity'", Content: json.RawMessage(`{"moduleContent":{"properties.desired.` + agentconfig.Object + `.snapshotFrequency.value":"PT3H"}}`)}, tvilling.Match{}); err != nil {
 		t.Fatal(err)
 	}
 	p.goTo(twinOf[:len(twinOf)-5] + "/modules/azureiotsecurity/twin")

@@ -357,7 +357,7 @@ func (p *comparison) changeAddress(part doc.Part, path []string) string {
 	for name, values := range p.query {
 		q[name] = values
 	}
-	return p.URL(q) + "#one"
+	return p.URL(q)
 }
 
 // shownJSON is a value for readers: as JSON, but with the characters themselves

@@ -1,6 +1,7 @@
 package twins
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,9 +19,11 @@ import (
 
 const (
 	// pageVersions is how many versions a page of the history has, and
-	// shownEdits how many changes of each.
+	// shownEdits how many changes of each. So often the history is read for a
+	// page of it.
 	pageVersions = 40
 	shownEdits   = 12
+	maxReads     = 10
 )
 
 // past is the history of a twin.
@@ -93,7 +96,7 @@ func (a *area) historyPage(c *web.Call) error {
 			return tvilling.Errorf(tvilling.InvalidArgument, "The page of the history is a whole number, not %q.", c.After())
 		}
 	}
-	page, err := a.opt.History.Versions(c.Context(), id, q)
+	page, err := a.versions(c.Context(), id, q)
 	if err != nil {
 		return err
 	}
@@ -106,6 +109,23 @@ func (a *area) historyPage(c *web.Call) error {
 		p.Versions = append(p.Versions, b.version(v))
 	}
 	return c.Page(b.view("History", "past", p))
+}
+
+// versions reads a page of the history, on through changes of other parts.
+func (a *area) versions(ctx context.Context, id tvilling.Identity, q history.Query) (*history.Page, error) {
+	var list []history.Version
+	for range maxReads {
+		page, err := a.opt.History.Versions(ctx, id, q)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, page.Versions...)
+		page.Versions, q.Before = list, page.Next
+		if page.Next == 0 || len(list) >= pageVersions/2 {
+			return page, nil
+		}
+	}
+	return &history.Page{Versions: list, Next: q.Before}, nil
 }
 
 func (b base) version(v history.Version) version {
