@@ -65,6 +65,11 @@ browser: console-modules ## the console in a real Chromium
 	$(GO) vet -tags=browser ./test/browser
 	$(GO) test -count=1 -tags=browser -timeout=20m ./test/browser
 
+.PHONY: screens
+screens: ## make the pictures of the README, docs/screens
+	mkdir -p docs/screens
+	$(GO) test -count=1 -tags=browser -run=TestScreens ./test/browser -screens=$(CURDIR)/docs/screens
+
 .PHONY: console-modules
 console-modules: $(CONSOLE)/node_modules/.package-lock.json
 

@@ -3,12 +3,8 @@
 package browser_test
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
-	"image"
-	"image/draw"
-	"image/png"
 	"os"
 	"path/filepath"
 	"testing"
@@ -26,6 +22,12 @@ func (p *page) full() []byte {
 	return within(p, "a picture", chromedp.FullScreenshot(100))
 }
 
+// view is a picture of what can be seen of the page.
+func (p *page) view() []byte {
+	p.t.Helper()
+	return within(p, "a picture", chromedp.CaptureScreenshot())
+}
+
 // apart is how many of a million pixels may differ: browsers of other versions
 // draw the edges of letters otherwise.
 const apart = 5000
@@ -36,7 +38,7 @@ func (p *page) looks(name string) {
 	got := p.full()
 	path := filepath.Join("testdata", name+".png")
 	if *update {
-		if err := os.WriteFile(path, got, 0o600); err != nil {
+		if err := os.WriteFile(path, packed(p.t, got), 0o600); err != nil {
 			p.t.Fatal(err)
 		}
 		return
@@ -64,7 +66,7 @@ func differ(t *testing.T, got, want []byte) string {
 	n := 0
 	for i := 0; i < len(a.Pix); i += 4 {
 		for c := range 3 {
-			if d := int(a.Pix[i+c]) - int(b.Pix[i+c]); d > 40 || d < -40 {
+			if d := int(a.Pix[i+c]) - int(b.Pix[i+c]); d > 48 || d < -48 {
 				n++
 				break
 			}
@@ -74,17 +76,6 @@ func differ(t *testing.T, got, want []byte) string {
 		return fmt.Sprintf("%d of %d pixels differ", n, all)
 	}
 	return ""
-}
-
-func pixels(t *testing.T, b []byte) *image.RGBA {
-	t.Helper()
-	img, err := png.Decode(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := image.NewRGBA(img.Bounds())
-	draw.Draw(out, out.Rect, img, img.Bounds().Min, draw.Src)
-	return out
 }
 
 // TestGalleryLooks compares all components with how they looked.
