@@ -17,6 +17,7 @@ import (
 	"github.com/tvilling/tvilling/internal/api/hubapi"
 	"github.com/tvilling/tvilling/internal/api/securityapi"
 	"github.com/tvilling/tvilling/internal/console"
+	devicepages "github.com/tvilling/tvilling/internal/console/devices"
 	"github.com/tvilling/tvilling/internal/console/wake"
 	"github.com/tvilling/tvilling/internal/durable"
 	"github.com/tvilling/tvilling/internal/gateway/mqtt"
@@ -26,7 +27,6 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/commit"
 	"github.com/tvilling/tvilling/internal/hub/configuration"
-	"github.com/tvilling/tvilling/internal/hub/history"
 	"github.com/tvilling/tvilling/internal/hub/index"
 	"github.com/tvilling/tvilling/internal/hub/journal"
 	"github.com/tvilling/tvilling/internal/hub/live"
@@ -73,6 +73,8 @@ type App struct {
 	securityAPI    *securityapi.Handler
 	agentAPI       *agentapi.Handler
 	console        *console.Console
+	// batches are acts on many devices, asked for on pages.
+	batches *devicepages.Batches
 	// twins are read and changed by the pages, too.
 	twins *twin.Service
 	// pages is where open pages of the console wait for changes.
@@ -183,10 +185,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.api = hubapi.New(hubapi.Options{
 		Auth: authenticator, Registry: a.registry, Twins: twins, Search: a.search, Messages: a.messages,
-		History: history.New(a.store, twins, func(id tvilling.Identity) bool {
-			connected, _, _ := a.sessions.Live(id)
-			return connected
-		}),
+		History: a.past(),
 		Journal: changes, Live: a.live,
 		Policies: a.policies,
 		Settings: a.onboard, Adoption: a.onboard, Users: a.accounts, Audit: a.audit,

@@ -9,13 +9,14 @@ import (
 // openConsole makes the pages for people.
 func (a *App) openConsole() {
 	a.console = console.New(console.Options{
-		Configurations: a.configurationPages(), Settings: a.settingsPages(),
 		Accounts: a.accounts, Status: a.status, Logger: a.log.With("component", "console"),
-		Devices:         a.devicePages(a.twins),
+		Devices:         a.devicePages(),
 		Investigate:     a.investigatePages(),
+		Twins:           a.twinPages(),
 		Alerts:          a.alertPages(),
 		Recommendations: a.recommendationPages(),
-		Twins:           a.twinPages(),
+		Configurations:  a.configurationPages(),
+		Settings:        a.settingsPages(),
 		Access:          a.access(),
 		Jump:            a.jumps(),
 		Start:           a.startPages(),

@@ -5,6 +5,7 @@ package devicehead
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -74,6 +75,7 @@ func Load(ctx context.Context, s Services, d tvilling.DeviceID) (Head, error) {
 		from = module
 	}
 	h.Transport, h.Remote = s.Connection(from)
+	h.Transport = strings.ToUpper(h.Transport)
 	return h, nil
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/tvilling/tvilling/internal/security/agentconfig"
 	"github.com/tvilling/tvilling/internal/security/ledger"
 	"github.com/tvilling/tvilling/internal/security/recommend"
+	"github.com/tvilling/tvilling/internal/security/timeline"
 )
 
 //go:embed *.html
@@ -63,12 +64,18 @@ type Ledger interface {
 	Recommendations(ctx context.Context, f ledger.RecommendationFilter, afterDevice tvilling.DeviceID, afterType string) iter.Seq2[*ledger.Recommendation, error]
 }
 
+// Timeline tells what happened to a device; a [timeline.Service] does.
+type Timeline interface {
+	Page(ctx context.Context, d tvilling.DeviceID, q timeline.Query) (*timeline.Page, error)
+}
+
 // Options are what the pages work with.
 type Options struct {
 	Search   Search
 	Registry Registry
 	Twins    Twins
 	Ledger   Ledger
+	Timeline Timeline
 	Head     devicehead.Services
 	// Recommendation tells of a type of recommendations.
 	Recommendation func(typ string) (recommend.Info, bool)
@@ -81,6 +88,8 @@ type Options struct {
 	// Concluded returns a channel that is closed when alerts or recommendations
 	// have changed.
 	Concluded func() <-chan struct{}
+	// Batches does what is asked of many devices.
+	Batches *Batches
 }
 
 type pages struct {
@@ -98,11 +107,38 @@ func Routes(o Options) []web.Route {
 	stream := func(path string, do func(*web.Call) error) web.Route {
 		return web.Route{Method: http.MethodGet, Path: path, Role: account.Viewer, Stream: true, Do: do}
 	}
+	post := func(path string, role account.Role, do func(*web.Call) error) web.Route {
+		return web.Route{Method: http.MethodPost, Path: path, Role: role, Do: do}
+	}
+	show := post("/devices/{device}/identity/keys", account.Admin, p.showKeys)
+	show.Audit = "device.keys.show"
 	return []web.Route{
 		get("/devices", func(c *web.Call) error { return p.list(c, c.Queries(), nil) }),
 		stream("/live/devices", p.live),
 		get("/devices/filter", p.addFilter),
+		stream("/devices/export", p.export),
+		{Method: http.MethodGet, Path: "/devices/new", Role: account.Operator, Do: p.newDevice},
+		post("/devices/new", account.Operator, p.register),
+		post("/devices/new/many", account.Operator, p.registerMany),
+		post("/bulk", account.Operator, p.bulk),
+		post("/bulk/run", account.Operator, p.runBulk),
+		get("/bulk/{batch}", p.outcome),
+		stream("/live/bulk/{batch}", p.liveOutcome),
+
 		get("/devices/{device}", p.summary),
 		stream("/live/devices/{device}", p.liveSummary),
+		get("/devices/{device}/timeline", p.timelinePage),
+		get("/devices/{device}/alerts", p.alertsPage),
+		get("/devices/{device}/recommendations", p.advicePage),
+		{Method: http.MethodGet, Path: "/devices/{device}/tags", Role: account.Operator, Do: p.tagsPage},
+		post("/devices/{device}/tags", account.Operator, p.saveTags),
+		get("/devices/{device}/identity", p.identityPage),
+		show,
+		post("/devices/{device}/identity/regenerate", account.Admin, p.regenerate),
+		post("/devices/{device}/identity/status", account.Operator, p.setStatus),
+		post("/devices/{device}/identity/delete", account.Operator, p.remove),
+		post("/devices/{device}/identity/modules", account.Operator, p.addModule),
+		post("/devices/{device}/identity/restore", account.Operator, p.restoreModule),
+		post("/devices/{device}/modules/{module}/delete", account.Operator, p.removeModule),
 	}
 }

@@ -23,6 +23,9 @@ const (
 	// fewDevices is up to how many devices a hub can look at each of them to make
 	// a page.
 	fewDevices = 20_000
+	// manyDevices is up to how many devices are sorted by what the index has no
+	// order of.
+	manyDevices = 100_000
 )
 
 // listing is what a page of the list is asked for.
@@ -59,9 +62,9 @@ type listPage struct {
 	Problem               error
 	// Field is the name of the control that the problem is about.
 	Field string
-	// Unsorted says that the order that was asked for would have the hub look
-	// at every device.
-	Unsorted bool
+	// Unsorted says that the order that was asked for would take too long, Scan
+	// that it is since the index does not know the condition.
+	Unsorted, Scan bool
 	// Took is set if the page took long; Explain is where to find out why.
 	Took            time.Duration
 	Explain, Export string
@@ -144,8 +147,10 @@ func (p *pages) fill(c *web.Call, l listing, page *listPage) error {
 	if err != nil {
 		return err
 	}
-	if plan.Plan == search.Scan && stats.Devices > fewDevices && l.sort.order() != "" {
-		page.Unsorted, page.Sorting = true, sortings[3]
+	page.Scope = p.scope(ctx, l, plan, stats.Devices, c.Query("count") == "1")
+	scan := plan.Plan == search.Scan && stats.Devices > fewDevices
+	if l.sort.order() != "" && (scan || l.sort.each && (!page.Scope.Counted || page.Scope.Match > manyDevices)) {
+		page.Unsorted, page.Scan, page.Sorting = true, scan, sortings[3]
 		if find, err = l.condition.compile(l.from, "deviceId", ""); err != nil {
 			return err
 		}
@@ -172,7 +177,6 @@ func (p *pages) fill(c *web.Call, l listing, page *listPage) error {
 	}
 	page.Short = len(ids) < pageSize && found.Next != ""
 	page.Pager = c.Pager(found.Next)
-	page.Scope = p.scope(ctx, l, plan, stats.Devices, c.Query("count") == "1")
 	if l.from == withModules && !page.Filtered && page.Scope.Counted {
 		page.WithoutTwin = max(0, stats.Devices-page.Scope.Match)
 	}

@@ -54,6 +54,9 @@ type row struct {
 	Left, Gone, Damaged bool
 	// May is set for who may change devices.
 	May bool
+
+	// all are all tags, as they are in the twin.
+	all map[string]json.RawMessage
 }
 
 type tag struct{ Key, Value, Filter string }
@@ -137,6 +140,7 @@ func (r *row) read(d, m query.Row) error {
 	if module.Activity.After(r.Activity) {
 		r.Activity = module.Activity
 	}
+	r.all = device.Tags
 	r.Tags, r.MoreTags = rowTags(device.Tags)
 	return nil
 }

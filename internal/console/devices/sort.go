@@ -2,7 +2,6 @@ package devices
 
 import (
 	"net/url"
-	"strings"
 )
 
 // sorting is an order of the list. Devices that are alike in it stand in the
@@ -14,6 +13,9 @@ type sorting struct {
 	// head is the column whose head shows it.
 	head string
 	desc bool
+	// each says that the index has no order of it ready, so that each device
+	// that matches is looked at.
+	each bool
 }
 
 var sortings = []sorting{
@@ -21,9 +23,9 @@ var sortings = []sorting{
 	{Name: "-posture", Words: "posture, highest first", by: "modules.security.score DESC", head: "posture", desc: true},
 	{Name: "alerts", Words: "open alerts, severest first", by: "modules.security.alerts.high DESC, modules.security.alerts.medium DESC, modules.security.alerts.low DESC", head: "alerts", desc: true},
 	{Name: "id", Words: "ID", head: "id"},
-	{Name: "-id", Words: "ID, backwards", by: "deviceId DESC", head: "id", desc: true},
-	{Name: "activity", Words: "last activity, oldest first", by: "lastActivityTime", head: "activity"},
-	{Name: "-activity", Words: "last activity, newest first", by: "lastActivityTime DESC", head: "activity", desc: true},
+	{Name: "-id", Words: "ID, backwards", by: "deviceId DESC", head: "id", desc: true, each: true},
+	{Name: "activity", Words: "last activity, oldest first", by: "lastActivityTime", head: "activity", each: true},
+	{Name: "-activity", Words: "last activity, newest first", by: "lastActivityTime DESC", head: "activity", desc: true, each: true},
 }
 
 func sortingOf(name string) sorting {
@@ -35,13 +37,9 @@ func sortingOf(name string) sorting {
 	return sortings[0]
 }
 
-// order is what stands behind ORDER BY; without it devices come by their ids.
-func (s sorting) order() string {
-	if s.by == "" || strings.HasPrefix(s.by, "deviceId") {
-		return s.by
-	}
-	return s.by + ", deviceId"
-}
+// order is what stands behind ORDER BY; rows that are alike in it come by their
+// ids, and so do all without it.
+func (s sorting) order() string { return s.by }
 
 type sortLink struct {
 	Words, Href string

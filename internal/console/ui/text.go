@@ -134,6 +134,8 @@ func Plural(n int64, noun string) string {
 	switch {
 	case strings.HasSuffix(noun, "y") && !strings.HasSuffix(noun, "ay") && !strings.HasSuffix(noun, "ey"):
 		noun = strings.TrimSuffix(noun, "y") + "ies"
+	case strings.HasSuffix(noun, "s"):
+		noun += "es"
 	default:
 		noun += "s"
 	}
@@ -155,10 +157,19 @@ func URL(parts ...any) string {
 			}
 			continue
 		}
-		b.WriteString("/" + Segment(fmt.Sprint(p)))
+		segment := fmt.Sprint(p)
+		if _, literal := p.(string); !literal && reserved(segment) {
+			b.WriteString("/~" + segment) // an id, not the page of that name
+			continue
+		}
+		b.WriteString("/" + Segment(segment))
 	}
 	return b.String()
 }
+
+// reserved reports whether a page has the name of an id: a device may be called
+// new.
+func reserved(id string) bool { return id == "new" || id == "export" || id == "filter" }
 
 // Segment is an id as one segment of a path. Browsers take "." and ".." out of
 // paths, however escaped, so these two (and what looks like the way out) begin

@@ -71,9 +71,9 @@ function children(old: Element, next: Element): void {
 }
 
 // cell makes an element of a row like another one, and has the eye find what
-// has changed.
+// has changed, unless that is so often that it says nothing (data-quiet).
 function cell(old: Element, next: Element): void {
-  const changed = old.tagName === "TD" && said(old) !== said(next);
+  const changed = old.tagName === "TD" && !next.hasAttribute("data-quiet") && said(old) !== said(next);
   becomes(old, next);
   if (!changed) return;
   old.classList.add("is-new");
