@@ -75,7 +75,7 @@ func (a *App) takeHealth(now time.Time) {
 	if most := int(commitSpan/healthEvery) + 1; len(p.appends) > most {
 		p.appends = p.appends[len(p.appends)-most:]
 	}
-	f.Commit.P50, f.Commit.P99 = quantiles(p.appends[0], appends)
+	f.Commit.Writes, f.Commit.P50, f.Commit.P99 = quantiles(p.appends[0], appends)
 	p.grow(&f)
 	p.latest = f
 }
@@ -109,9 +109,8 @@ func (p *pulse) grow(f *health.Facts) {
 
 // quantiles are the upper bounds, in milliseconds, of what half and all but one
 // of a hundred of the writes between two histograms took; 0 if there were none.
-func quantiles(before, after sqlite.Histogram) (p50, p99 float64) {
+func quantiles(before, after sqlite.Histogram) (all int64, p50, p99 float64) {
 	var counts [len(after.Counts)]int64
-	all := int64(0)
 	for i := range counts {
 		counts[i] = after.Counts[i] - before.Counts[i]
 		all += counts[i]
@@ -130,9 +129,9 @@ func quantiles(before, after sqlite.Histogram) (p50, p99 float64) {
 		return 0
 	}
 	if all == 0 {
-		return 0, 0
+		return 0, 0, 0
 	}
-	return at(0.5), at(0.99)
+	return all, at(0.5), at(0.99)
 }
 
 // facts takes the figures that are there at once.

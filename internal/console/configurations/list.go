@@ -88,7 +88,7 @@ func (l *listing) SortHref(name string) string { return ui.URL("configurations",
 // SortText says in words what the list is in order of.
 func (l *listing) SortText() string {
 	return map[string]string{
-		"state": "what needs somebody first", "id": "by name", "priority": "by priority, highest first", "changed": "by their last change, newest first",
+		"state": "by what needs somebody", "id": "by name", "priority": "by priority, highest first", "changed": "by their last change, newest first",
 		"targeted": "by their target, largest first",
 	}[l.Sort]
 }

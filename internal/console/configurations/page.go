@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/console/ui"
@@ -136,6 +137,14 @@ func (d *detail) Shared() (list []shared) {
 		}
 	}
 	return list
+}
+
+// WaitText is how long a step is watched.
+func (d *detail) WaitText() string {
+	if d.Configuration.Rollout == nil || d.Configuration.Rollout.Wait <= 0 {
+		return "for nothing"
+	}
+	return ui.Lasts(time.Duration(d.Configuration.Rollout.Wait))
 }
 
 // Health says the rule by which a rollout stops, in a sentence; "" for none.

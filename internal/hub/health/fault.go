@@ -32,16 +32,18 @@ type Fault struct {
 
 // Limits from which on something is wrong.
 const (
-	slowCommit  = 250.0 // milliseconds
-	longQueue   = 10_000
-	farBehind   = 10_000
-	leastFree   = 1 << 30
-	leastShare  = 0.05
-	soonFull    = 3 * 24 * time.Hour
-	soonOver    = 14 * 24 * time.Hour
-	sinkBehind  = 1000
-	indexGrace  = 5 * time.Minute
-	sinkMissing = "entries of the feed were dropped before it could take them"
+	slowCommit = 250.0 // milliseconds
+	// enoughWrites is how many writes there must be for one of 100 to count.
+	enoughWrites = 100
+	longQueue    = 10_000
+	farBehind    = 10_000
+	leastFree    = 1 << 30
+	leastShare   = 0.05
+	soonFull     = 3 * 24 * time.Hour
+	soonOver     = 14 * 24 * time.Hour
+	sinkBehind   = 1000
+	indexGrace   = 5 * time.Minute
+	sinkMissing  = "entries of the feed were dropped before it could take them"
 )
 
 // Faults returns what is wrong, the worst first; none for a hub that is well.
@@ -83,7 +85,7 @@ func (f *Facts) commitFaults(add adder) {
 	add(c.Ledger != "", Severe, "ledger", "alerts not kept", "The store of alerts takes no more commits: "+c.Ledger+". Devices keep connecting.", "Restart the hub; it recovers what is durable. See that the disk is well and has room.")
 	add(c.WriteBack != "", Severe, "store", "store cannot be written", "Records cannot be written to the store: "+c.WriteBack+". Changes are durable in the journal, which grows.", "See that the disk is well and has room.")
 	add(c.Refused > 0, Severe, "commit", "changes were refused", fmt.Sprintf("%d changes were refused for want of space since the start.", c.Refused), "Make room on the disk of the data directory.")
-	add(c.P99 > slowCommit, Warning, "commit", "slow disk", fmt.Sprintf("In the last minute the slowest of 100 writes took up to %.0f ms.", c.P99), "See what else uses the disk of the data directory.")
+	add(c.P99 > slowCommit && c.Writes >= enoughWrites || c.P50 > slowCommit, Warning, "commit", "slow disk", fmt.Sprintf("In the last minute the slowest of 100 writes took up to %.0f ms.", c.P99), "See what else uses the disk of the data directory.")
 	add(c.Queue > longQueue, Warning, "commit", "changes queue up", fmt.Sprintf("%d changes wait to be made durable.", c.Queue), "See what else uses the disk, and who sends so many changes.")
 }
 

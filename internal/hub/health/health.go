@@ -45,9 +45,11 @@ type Commit struct {
 	// Queue is how many changes wait or are under way, P50 and P99 how long the
 	// disk took in the last minute, in milliseconds (upper bounds; 0 if nothing
 	// was written).
-	Queue int64   `json:"queue"`
-	P50   float64 `json:"p50Milliseconds"`
-	P99   float64 `json:"p99Milliseconds"`
+	Queue int64 `json:"queue"`
+	// Writes is how many writes that minute had.
+	Writes int64   `json:"writesInAMinute"`
+	P50    float64 `json:"p50Milliseconds"`
+	P99    float64 `json:"p99Milliseconds"`
 	// Stalls are commits that waited for the store since the start, Refused
 	// those that were refused for want of space.
 	Stalls  int64 `json:"stalls"`

@@ -33,7 +33,7 @@ func TestFaults(t *testing.T) {
 		{"ledger lost", func(f *health.Facts) { f.Commit.Ledger = "disk error" }, "ledger", health.Severe},
 		{"write-back", func(f *health.Facts) { f.Commit.WriteBack = "no space" }, "store", health.Severe},
 		{"refused", func(f *health.Facts) { f.Commit.Refused = 1 }, "commit", health.Severe},
-		{"slow", func(f *health.Facts) { f.Commit.P99 = 1000 }, "commit", health.Warning},
+		{"slow", func(f *health.Facts) { f.Commit.P99, f.Commit.Writes = 1000, 200 }, "commit", health.Warning},
 		{"queue", func(f *health.Facts) { f.Commit.Queue = 20_000 }, "commit", health.Warning},
 		{"disk low", func(f *health.Facts) { f.Disk.Free = 100 << 20 }, "disk", health.Severe},
 		{"disk share low", func(f *health.Facts) { f.Disk.Free = 20 << 30 }, "disk", health.Severe},
