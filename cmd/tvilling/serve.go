@@ -121,7 +121,11 @@ func readyLine(e app.Endpoints) string {
 	for _, a := range e.HTTPS {
 		parts = append(parts, "https="+a)
 	}
-	return strings.Join(append(parts, "admin="+e.Admin), " ")
+	parts = append(parts, "admin="+e.Admin)
+	if len(e.HTTPS) > 0 {
+		parts = append(parts, "console="+e.HTTPS[0]+"/console")
+	}
+	return strings.Join(parts, " ")
 }
 
 func newLogger(w io.Writer, debug bool) *slog.Logger {

@@ -330,3 +330,6 @@ func (v *view) RaisedOf(severity string) string {
 
 // Place is the page of a device.
 func (v *view) Place(d fleet.Device) string { return ui.URL("devices", d.Device) }
+
+// SinceText is from when on the hub knows of alerts.
+func (v *view) SinceText() string { return v.Since.UTC().Format("2 Jan 15:04") }
