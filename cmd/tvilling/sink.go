@@ -17,10 +17,10 @@ func newSinkCommand() *cobra.Command {
 		Long: `See who is told of alerts and recommendations: the webhooks and syslog servers of
 the hub's configuration file. Each is told of everything at least once, in order;
 one that was away gets what it missed.`,
-		Example: "  tvilling sink list\n  tvilling sink replay siem --after 1200",
+		Example: "  tvilling sink list\n  tvilling sink test siem\n  tvilling sink replay siem --after 1200",
 	}
 	hub.add(cmd)
-	cmd.AddCommand(newSinkListCommand(&hub), newSinkReplayCommand(&hub))
+	cmd.AddCommand(newSinkListCommand(&hub), newSinkTestCommand(&hub), newSinkReplayCommand(&hub))
 	return cmd
 }
 
@@ -50,6 +50,38 @@ taken, BEHIND how many it lacks. The other numbers count since the hub started.`
 			})
 		}),
 	}
+}
+
+func newSinkTestCommand(hub *hubFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "test NAME",
+		Short: "Send a sink one entry that is marked as a test, and say what came of it",
+		Long: `Send a sink one entry that is marked as a test, by the way that all entries take, and
+say what came of it. It is not in the feed, and not tried again.`,
+		Example: "  tvilling sink test siem",
+		Args:    cobra.ExactArgs(1),
+		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, args []string) error {
+			got, err := c.TestSink(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if hub.json {
+				if err := writeJSON(cmd.OutOrStdout(), got); err != nil {
+					return err
+				}
+			}
+			if !got.Taken {
+				return fmt.Errorf("%s did not take the test: %s", oneLine(args[0]), oneLine(got.Error))
+			}
+			if hub.json {
+				return nil
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s took the test, in %.0f ms\n", oneLine(args[0]), got.Took)
+			return err
+		}),
+	}
+	cmd.ValidArgsFunction = hub.completeSinks
+	return cmd
 }
 
 func newSinkReplayCommand(hub *hubFlags) *cobra.Command {

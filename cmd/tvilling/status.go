@@ -12,7 +12,7 @@ func newStatusCommand() *cobra.Command {
 	var hub hubFlags
 	cmd := &cobra.Command{
 		Use:     "status",
-		Short:   "Count devices and connections, and show the progress of adoption",
+		Short:   "Say what is wrong with the hub, count devices and connections, and show the progress of adoption",
 		Example: "  tvilling status",
 		Args:    cobra.NoArgs,
 		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, _ []string) error {
@@ -24,8 +24,12 @@ func newStatusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			h, err := c.Health(cmd.Context())
+			if err != nil {
+				return err
+			}
 			if hub.json {
-				return writeJSON(cmd.OutOrStdout(), map[string]any{"statistics": s, "adoption": a})
+				return writeJSON(cmd.OutOrStdout(), map[string]any{"statistics": s, "adoption": a, "health": h.Raw})
 			}
 			p := newPrinter(cmd.OutOrStdout(), false)
 			number := func(n int64) string { return strconv.FormatInt(n, 10) }
@@ -39,6 +43,12 @@ func newStatusCommand() *cobra.Command {
 			}
 			if a.Failed > 0 {
 				rows = append(rows, [2]string{"without a security module after an error", number(a.Failed)})
+			}
+			if len(h.Faults) == 0 {
+				rows = append(rows, [2]string{"hub", "well"})
+			}
+			for _, f := range h.Faults {
+				rows = append(rows, [2]string{f.Gravity, oneLine(f.What + " " + f.Do)})
 			}
 			for _, row := range rows {
 				if err := p.row(nil, row[0], row[1]); err != nil {

@@ -113,6 +113,17 @@ func (s sinks) Replay(ctx context.Context, name string, after uint64, actor stri
 	return tvilling.Errorf(tvilling.NotFound, "There is no sink %q; sinks are named in the configuration file.", name)
 }
 
+// Test sends a sink one entry that is marked as a test.
+func (s sinks) Test(ctx context.Context, name, actor string) (securityapi.TestOutcome, error) {
+	for _, r := range s.app.plane.sinks {
+		if r.Status().Name == name {
+			o, err := r.Test(ctx, actor)
+			return securityapi.TestOutcome{Taken: o.Taken, Error: o.Error, Took: o.Took}, err
+		}
+	}
+	return securityapi.TestOutcome{}, tvilling.Errorf(tvilling.NotFound, "There is no sink %q; sinks are named in the configuration file.", name)
+}
+
 var (
 	_ securityapi.Sinks   = sinks{}
 	_ securityapi.Devices = devices{}

@@ -107,6 +107,37 @@ func (c *Client) PutSettings(ctx context.Context, s Settings) (*Settings, error)
 	return some(got, err)
 }
 
+// Fault is something that is wrong with a hub.
+type Fault struct {
+	Gravity string `json:"gravity"`
+	Short   string `json:"short"`
+	What    string `json:"what"`
+	Do      string `json:"do"`
+	About   string `json:"about"`
+}
+
+// Health is what is wrong with a hub, with all of the answer.
+type Health struct {
+	Faults []Fault
+	Raw    json.RawMessage
+}
+
+// Health returns what is wrong with the hub, the worst first.
+func (c *Client) Health(ctx context.Context) (*Health, error) {
+	h := &Health{}
+	if _, err := c.do(ctx, request{op: "get health", subject: c.host, method: http.MethodGet, path: "/tvilling/health"}, &h.Raw); err != nil {
+		return nil, err
+	}
+	var in struct {
+		Faults []Fault `json:"faults"`
+	}
+	if err := json.Unmarshal(h.Raw, &in); err != nil {
+		return nil, err
+	}
+	h.Faults = in.Faults
+	return h, nil
+}
+
 // Adoption tells how far the hub is with giving its existing devices their
 // security module.
 type Adoption struct {

@@ -376,6 +376,20 @@ func (c *Client) Sinks(ctx context.Context) ([]*Sink, error) {
 	return list, err
 }
 
+// SinkTest is what came of the test of a sink.
+type SinkTest struct {
+	Taken bool    `json:"taken"`
+	Error string  `json:"error,omitempty"`
+	Took  float64 `json:"tookMilliseconds"`
+}
+
+// TestSink sends a sink one entry that is marked as a test.
+func (c *Client) TestSink(ctx context.Context, name string) (*SinkTest, error) {
+	got := &SinkTest{}
+	_, err := c.do(ctx, request{op: "test sink", subject: name, method: http.MethodPost, path: "/tvilling/security/sinks/" + url.PathEscape(name) + "/test"}, got)
+	return got, err
+}
+
 // ReplaySink has a sink told again of everything after a sequence of the feed.
 func (c *Client) ReplaySink(ctx context.Context, name string, after uint64) error {
 	_, err := c.do(ctx, request{

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/rest"
+	"github.com/tvilling/tvilling/internal/hub/health"
 )
 
 // Options are what a [Handler] works with. Every service is needed.
@@ -26,6 +27,8 @@ type Options struct {
 	Audit    Audit
 
 	Configurations Configurations
+	// Health returns the latest figures of the hub, with what is wrong.
+	Health func() (health.Facts, []health.Fault)
 
 	// SecurityModule is the id of the module that holds a device's security.
 	SecurityModule tvilling.ModuleID

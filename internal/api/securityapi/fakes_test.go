@@ -254,4 +254,11 @@ func (s *sinks) Replay(_ context.Context, name string, after uint64, actor strin
 	}
 	s.replayed = append(s.replayed, fmt.Sprintf("%s after %d by %s", name, after, actor))
 	return nil
+func (s *sinks) Test(_ context.Context, name, actor string) (securityapi.TestOutcome, error) {
+	if name != "siem" {
+		return securityapi.TestOutcome{}, tvilling.Errorf(tvilling.NotFound, "There is no sink %q.", name)
+	}
+	return securityapi.TestOutcome{Error: "refused, for " + actor, Took: 5 * time.Millisecond}, nil
+}
+
 }

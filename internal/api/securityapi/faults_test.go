@@ -99,6 +99,9 @@ func (b broken) Figures(context.Context) (*fleet.Figures, error) { return nil, b
 func (b broken) Status(context.Context) ([]securityapi.Sink, error) { return nil, b.err }
 
 func (b broken) Replay(context.Context, string, uint64, string) error { return b.err }
+func (b broken) Test(context.Context, string, string) (securityapi.TestOutcome, error) {
+	return securityapi.TestOutcome{}, b.err
+}
 
 // brokenTwins is apart, as detections have a Get, too.
 type brokenTwins struct{ broken }
@@ -134,7 +137,7 @@ func TestFaults(t *testing.T) {
 	} {
 		b := broken{tt.err}
 		h := newHub(t, func(o *securityapi.Options) {
-			o.Ledger, o.Alerts, o.Events, o.Detections, o.Devices, o.Fleet, o.Sinks = b, b, b, b, b, b, b
+			o.Ledger, o.Alerts, o.Events, o.Detections, o.Devices, o.Fleet, o.Sinks, o.Timeline = b, b, b, b, b, b, b, b
 			o.Twins = brokenTwins{b}
 		})
 		for _, r := range h.handler.Routes() {

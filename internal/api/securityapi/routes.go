@@ -59,6 +59,7 @@ func (h *Handler) routes() []rest.Route {
 		{Method: get, Pattern: "sinks", Allow: h.read, Handle: h.listSinks},
 		{Method: post, Pattern: "sinks/{name}/replay", Allow: h.write, Parameters: params("after"), Handle: h.replaySink},
 	}
+		{Method: post, Pattern: "sinks/{name}/test", Allow: h.write, Handle: h.testSink},
 	for i := range table {
 		r := &table[i]
 		r.Pattern, r.Own = prefix+r.Pattern, true

@@ -131,6 +131,15 @@ type Sinks interface {
 	Status(ctx context.Context) ([]Sink, error)
 	// Replay has a sink told again of all that follows a sequence.
 	Replay(ctx context.Context, name string, after uint64, actor string) error
+	// Test sends a sink one entry that is marked as a test.
+	Test(ctx context.Context, name, actor string) (TestOutcome, error)
+}
+
+// TestOutcome is what came of a test of a sink: whether it was taken, or why not.
+type TestOutcome struct {
+	Taken bool
+	Error string
+	Took  time.Duration
 }
 
 // Sink is one of them.

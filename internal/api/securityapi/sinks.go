@@ -1,7 +1,9 @@
 package securityapi
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/tvilling/tvilling/internal/api/rest"
 )
@@ -34,4 +36,23 @@ func (h *Handler) replaySink(c *rest.Call) error {
 		return err
 	}
 	return c.Nothing()
+}
+
+// testTime is how long a request waits for the test of a sink.
+const testTime = 30 * time.Second
+
+// testSink is POST sinks/{name}/test: one entry that is marked as a test goes
+// the way of all entries. The answer is 200 whether it was taken or not.
+func (h *Handler) testSink(c *rest.Call) error {
+	ctx, cancel := context.WithTimeout(c.Context(), testTime)
+	defer cancel()
+	o, err := h.opt.Sinks.Test(ctx, c.Params["name"], c.Who.Actor())
+	if err != nil {
+		return err
+	}
+	return c.Answer(struct {
+		Taken bool    `json:"taken"`
+		Error string  `json:"error,omitempty"`
+		Took  float64 `json:"tookMilliseconds"`
+	}{o.Taken, o.Error, float64(o.Took) / float64(time.Millisecond)}, "")
 }
