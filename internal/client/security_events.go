@@ -108,7 +108,12 @@ const (
 func (c *Client) ExportEvents(ctx context.Context, f EventFilter, format string, w io.Writer) (written int64, err error) {
 	q := f.query()
 	q.Set("format", format)
-	answer, err := c.send(ctx, request{op: "export events", subject: c.host, method: http.MethodGet, path: securityPath + "/events/export", query: q})
+	return c.export(ctx, request{op: "export events", subject: c.host, method: http.MethodGet, path: securityPath + "/events/export", query: q}, w)
+}
+
+// export copies what a request answers, and says when that was cut off.
+func (c *Client) export(ctx context.Context, q request, w io.Writer) (written int64, err error) {
+	answer, err := c.send(ctx, q)
 	if err != nil {
 		return 0, err
 	}
@@ -122,7 +127,7 @@ func (c *Client) ExportEvents(ctx context.Context, f EventFilter, format string,
 		return written, context.Cause(ctx)
 	default:
 		return written, &tvilling.Error{
-			Code: tvilling.Unavailable, Op: "export events", Subject: c.host,
+			Code: tvilling.Unavailable, Op: q.op, Subject: c.host,
 			Message: "The export was cut off; what has been written is not the whole. Try again, or ask for less.", Err: src.err,
 		}
 	}

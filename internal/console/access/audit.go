@@ -189,6 +189,22 @@ func detail(raw json.RawMessage) template.HTML {
 	}
 	delete(facts, "user")
 	delete(facts, "change")
+	delete(facts, "session")
+	var refused []struct {
+		User, Address string
+		Count         int64
+	}
+	if json.Unmarshal(facts["refused"], &refused) == nil {
+		delete(facts, "refused")
+		delete(facts, "count")
+		for _, r := range refused {
+			who := r.User
+			if who == "" {
+				who = "no user's name"
+			}
+			facts[who+" from "+r.Address] = json.RawMessage(strconv.FormatInt(r.Count, 10) + "×")
+		}
+	}
 	var b bytes.Buffer
 	for i, name := range slices.Sorted(maps.Keys(facts)) {
 		if i == maxDetails {

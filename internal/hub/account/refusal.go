@@ -103,16 +103,17 @@ func (s *Service) Run(ctx context.Context) {
 		case <-sweep.C:
 			s.sweep(ctx)
 		case <-ctx.Done():
-			// What was refused last is told, too: the committer outlives this.
-			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalPace)
-			defer cancel()
-			s.tell(ending)
+			s.tell(ctx)
 			return
 		}
 	}
 }
 
+// tell writes what was refused since the last time, also when ctx has ended:
+// the committer outlives who tells.
 func (s *Service) tell(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalPace)
+	defer cancel()
 	body := s.refusals.take()
 	if body == nil {
 		return

@@ -110,7 +110,7 @@ func common(low string) bool {
 			return true
 		}
 	}
-	for unit := 1; unit <= 4; unit++ {
+	for unit := 1; unit <= 6; unit++ {
 		if strings.Repeat(low[:unit], len(low)/unit+1)[:len(low)] == low {
 			return true
 		}
