@@ -94,6 +94,7 @@ func cases() []benchCase {
 		{"query/hub", "a query that has to look at every twin", runQuery},
 		{"fleet-query/hub", "what operators ask of a fleet: counts, groups, pages, scans; index and memory", runFleetQuery},
 		{"fleet-query/postgresql", "the same questions over the same documents as jsonb", runFleetPostgres},
+		{"fleet-console/hub", "pages of the console over a whole fleet; a row changes while many look", runFleetConsole},
 		{"fleet-patch/hub", "what the index costs: reported patches with it and without", runFleetPatch},
 		{"fleet-connected/hub", "a configuration changes: until the last of many connected security modules is told", runFleetConnected},
 		{"fleet-configured/hub", "a configuration over the whole fleet, while devices write", runFleetConfigured},

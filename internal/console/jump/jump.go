@@ -56,7 +56,7 @@ func (j *jump) find(ctx context.Context, text string) (string, error) {
 		return "", err
 	}
 	if len(found) > 0 && string(found[0]) == text {
-		return ui.URL("devices", text), nil
+		return ui.URL("devices", tvilling.DeviceID(text)), nil
 	}
 	if ok, err := j.opt.Alert(ctx, text); err != nil {
 		return "", err
@@ -67,7 +67,7 @@ func (j *jump) find(ctx context.Context, text string) (string, error) {
 		return ui.Root + path, nil
 	}
 	if len(found) == 1 {
-		return ui.URL("devices", string(found[0])), nil
+		return ui.URL("devices", found[0]), nil
 	}
 	return ui.URL("devices", url.Values{"q": {condition(text)}}), nil
 }
