@@ -54,7 +54,9 @@ type deadlined struct {
 }
 
 func (d deadlined) Write(p []byte) (int, error) {
-	// A recorder in a test knows no deadlines; a real connection does.
+	// A recorder in a test knows no deadlines; a real connection does. One that is
+	// left behind would end an HTTP/2 stream while the next piece is being made.
 	_ = d.control.SetWriteDeadline(time.Now().Add(writeTime))
+	defer func() { _ = d.control.SetWriteDeadline(time.Time{}) }()
 	return d.w.Write(p)
 }

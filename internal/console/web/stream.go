@@ -49,8 +49,10 @@ func (c *Call) Stream(s Stream) error {
 	h.Set("X-Accel-Buffering", "no")
 	c.wrote, c.status = true, http.StatusOK
 	send := func(b []byte) error {
-		// A recorder in a test knows no deadlines; a real connection does.
+		// A recorder in a test knows no deadlines; a real connection does. One
+		// that is left behind would end an HTTP/2 stream that has nothing to say.
 		_ = control.SetWriteDeadline(time.Now().Add(writeTime))
+		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
 		if _, err := c.W.Write(b); err != nil {
 			return err
 		}
