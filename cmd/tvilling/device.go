@@ -23,7 +23,7 @@ func newDeviceCommand() *cobra.Command {
 	}
 	hub.add(cmd)
 	cmd.AddCommand(
-		newDeviceCreateCommand(&hub), newDeviceListCommand(&hub), newDeviceShowCommand(&hub), newDeleteCommand(&hub, "device"),
+		newDeviceCreateCommand(&hub), newDeviceListCommand(&hub), newDeviceShowCommand(&hub), newDeviceTimelineCommand(&hub), newDeleteCommand(&hub, "device"),
 		newDeviceStatusCommand(&hub, "enable", false), newDeviceStatusCommand(&hub, "disable", true),
 		newConnectionStringCommand(&hub, "device"), newRotateCommand(&hub, "device"), newEnrollCommand(&hub),
 	)

@@ -196,7 +196,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	})
 	a.securityAPI = securityapi.New(securityapi.Options{
 		Auth: authenticator, Ledger: a.plane.store, Alerts: a.plane.alerts, Detections: a.plane.engine, Events: a.plane.events, Twins: twins,
-		Devices: devices{a}, Fleet: a.fleet, Sinks: sinks{a}, Recommendations: recommendationTypes(), Changed: a.plane.ledger.Changed,
+		Devices: devices{a}, Fleet: a.fleet, Timeline: a.story(), Sinks: sinks{a}, Recommendations: recommendationTypes(), Changed: a.plane.ledger.Changed,
 		Guarded: func() bool { return a.onboard.Current().GuardSecurityTwin }, Hub: a.hostName(), Observe: a.metrics.request, Logger: a.log,
 	})
 	a.agentAPI = agentapi.New(agentapi.Options{

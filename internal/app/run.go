@@ -57,6 +57,7 @@ func (a *App) Run(ctx context.Context, h Hooks) error {
 	edges.Go(func() { a.onboard.Run(serving) })
 	edges.Go(func() { a.tls.Run(serving) })
 	edges.Go(func() { a.serveMQTT(serving) })
+	edges.Go(func() { a.batches.Run(serving) })
 	servers := a.servers()
 	for _, s := range servers {
 		edges.Go(func() { a.serveHTTP(s) })

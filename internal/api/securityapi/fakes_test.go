@@ -20,6 +20,7 @@ import (
 	"github.com/tvilling/tvilling/internal/security/fleet"
 	"github.com/tvilling/tvilling/internal/security/ledger"
 	"github.com/tvilling/tvilling/internal/security/sigma"
+	"github.com/tvilling/tvilling/internal/security/timeline"
 )
 
 // events is an event store in memory.
@@ -228,6 +229,11 @@ func (*devices) Report(_ context.Context, d tvilling.DeviceID) (*securityapi.Dev
 	}, nil
 }
 
+// Page is one entry that says what was asked for.
+func (*devices) Page(_ context.Context, d tvilling.DeviceID, q timeline.Query) (*timeline.Page, error) {
+	return &timeline.Page{Entries: []timeline.Entry{{Time: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), Kind: timeline.Identity, Title: fmt.Sprintf("%s %v %q %d", d, q.Kinds, q.Before, q.Limit)}}}, nil
+}
+
 func (*devices) Figures(context.Context) (*fleet.Figures, error) {
 	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	return &fleet.Figures{
@@ -248,12 +254,6 @@ func (*sinks) Status(context.Context) ([]securityapi.Sink, error) {
 	return []securityapi.Sink{{Name: "siem", Kind: "syslog", Cursor: 1, Behind: 1, Sent: 1, Failed: 2, PassedOver: 3, Missed: 4, LastError: "The connection was <refused>.", Next: time.Date(2000, 1, 1, 0, 5, 0, 0, time.UTC)}}, nil
 }
 
-func (s *sinks) Replay(_ context.Context, name string, after uint64, actor string) error {
-	if name != "siem" {
-		return tvilling.Errorf(tvilling.NotFound, "There is no sink %q.", name)
-	}
-	s.replayed = append(s.replayed, fmt.Sprintf("%s after %d by %s", name, after, actor))
-	return nil
 func (s *sinks) Test(_ context.Context, name, actor string) (securityapi.TestOutcome, error) {
 	if name != "siem" {
 		return securityapi.TestOutcome{}, tvilling.Errorf(tvilling.NotFound, "There is no sink %q.", name)
@@ -261,4 +261,10 @@ func (s *sinks) Test(_ context.Context, name, actor string) (securityapi.TestOut
 	return securityapi.TestOutcome{Error: "refused, for " + actor, Took: 5 * time.Millisecond}, nil
 }
 
+func (s *sinks) Replay(_ context.Context, name string, after uint64, actor string) error {
+	if name != "siem" {
+		return tvilling.Errorf(tvilling.NotFound, "There is no sink %q.", name)
+	}
+	s.replayed = append(s.replayed, fmt.Sprintf("%s after %d by %s", name, after, actor))
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/tvilling/tvilling/internal/security/event"
 	"github.com/tvilling/tvilling/internal/security/fleet"
 	"github.com/tvilling/tvilling/internal/security/ledger"
+	"github.com/tvilling/tvilling/internal/security/timeline"
 )
 
 // broken is every service, with the same error.
@@ -98,10 +99,10 @@ func (b broken) Figures(context.Context) (*fleet.Figures, error) { return nil, b
 
 func (b broken) Status(context.Context) ([]securityapi.Sink, error) { return nil, b.err }
 
-func (b broken) Replay(context.Context, string, uint64, string) error { return b.err }
 func (b broken) Test(context.Context, string, string) (securityapi.TestOutcome, error) {
 	return securityapi.TestOutcome{}, b.err
 }
+func (b broken) Replay(context.Context, string, uint64, string) error { return b.err }
 
 // brokenTwins is apart, as detections have a Get, too.
 type brokenTwins struct{ broken }
@@ -119,6 +120,10 @@ func fails[T any](err error) iter.Seq2[T, error] {
 		var none T
 		yield(none, err)
 	}
+}
+
+func (b broken) Page(context.Context, tvilling.DeviceID, timeline.Query) (*timeline.Page, error) {
+	return nil, b.err
 }
 
 // TestFaults: a fault of a service is 500 on every route, its text stands in

@@ -21,6 +21,7 @@ type Options struct {
 	Twins      Twins
 	Devices    Devices
 	Fleet      Fleet
+	Timeline   Timeline
 	Sinks      Sinks
 	// Recommendations are the kinds there are.
 	Recommendations []RecommendationType

@@ -54,12 +54,13 @@ func (h *Handler) routes() []rest.Route {
 
 		{Method: get, Pattern: "feed", Allow: h.read, Stream: true, Parameters: params("after", "follow"), Handle: h.feed},
 		{Method: get, Pattern: "devices/{device}", Allow: h.read, Handle: h.getDevice},
+		{Method: get, Pattern: "devices/{device}/timeline", Allow: h.read, Parameters: params("kind*", "before", "limit"), Handle: h.getTimeline},
 		{Method: get, Pattern: "devices/{device}/agentconfiguration", Allow: h.read, Handle: h.getAgentConfiguration},
 		{Method: get, Pattern: "overview", Allow: h.read, Handle: h.overview},
 		{Method: get, Pattern: "sinks", Allow: h.read, Handle: h.listSinks},
 		{Method: post, Pattern: "sinks/{name}/replay", Allow: h.write, Parameters: params("after"), Handle: h.replaySink},
-	}
 		{Method: post, Pattern: "sinks/{name}/test", Allow: h.write, Handle: h.testSink},
+	}
 	for i := range table {
 		r := &table[i]
 		r.Pattern, r.Own = prefix+r.Pattern, true

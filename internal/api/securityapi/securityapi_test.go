@@ -42,7 +42,7 @@ func newHub(t testing.TB, change ...func(*securityapi.Options)) *hub {
 	}
 	o := securityapi.Options{
 		Auth: h.Auth, Ledger: h.ledger.Store(), Alerts: alert.New(h.ledger, rules{}), Detections: h.detections, Events: h.events, Twins: h.Twins,
-		Devices: h.devices, Fleet: h.devices, Sinks: h.sinks, Changed: h.ledger.Changed, Guarded: h.guarded.Load, Hub: "hub.example",
+		Devices: h.devices, Fleet: h.devices, Timeline: h.devices, Sinks: h.sinks, Changed: h.ledger.Changed, Guarded: h.guarded.Load, Hub: "hub.example",
 		Recommendations: []securityapi.RecommendationType{{
 			Type: "IoT_OpenPorts", Title: "Open ports", Description: "A port listens.", Severity: ledger.Medium, Fix: []string{"Close it."}, Source: "ListeningPorts",
 		}},
