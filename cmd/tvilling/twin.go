@@ -26,7 +26,7 @@ device/module; the security module twin is device/azureiotsecurity).`,
 	}
 	hub.add(cmd)
 	cmd.AddCommand(newTwinShowCommand(&hub), newTwinPatchCommand(&hub), newTwinReplaceCommand(&hub), newTwinConfigureCommand(&hub), newTwinWatchCommand(&hub))
-	cmd.AddCommand(newTwinHistoryCommand(&hub), newTwinDiffCommand(&hub), newTwinRestoreCommand(&hub))
+	cmd.AddCommand(newTwinCompareCommand(&hub), newTwinHistoryCommand(&hub), newTwinDiffCommand(&hub), newTwinRestoreCommand(&hub))
 	completesAll(cmd, hub.completeTwins)
 	return cmd
 }

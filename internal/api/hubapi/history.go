@@ -14,11 +14,12 @@ import (
 	"github.com/tvilling/tvilling/internal/hub/twin"
 )
 
-// historyRoutes are those of a twin's past.
+// historyRoutes are those of a twin's past, and of how it stands.
 func historyRoutes() (table []route) {
 	for _, t := range []string{"/tvilling/twins/{device}", "/tvilling/twins/{device}/modules/{module}"} {
 		table = append(
 			table,
+			route{method: http.MethodGet, pattern: t + "/comparison", own: true, need: twinRead, handle: (*Handler).compareTwin},
 			route{method: http.MethodGet, pattern: t + "/history", own: true, need: twinRead, handle: (*Handler).twinHistory},
 			route{method: http.MethodGet, pattern: t + "/at", own: true, need: twinRead, handle: (*Handler).twinAt},
 			route{method: http.MethodGet, pattern: t + "/diff", own: true, need: twinRead, handle: (*Handler).twinDiff},

@@ -40,10 +40,20 @@ func (a *area) comparePage(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	if p.pager.Next != "" || c.After() != "" {
-		p.Pager = new(c.Pager(p.pager.Next))
-	}
+	p.walk(c)
 	return a.show(c, p)
+}
+
+// walk makes the ways to the pages around this one, if there are any.
+func (p *comparison) walk(c *web.Call) {
+	if p.next == "" && c.After() == "" {
+		return
+	}
+	way := c.Pager(p.next)
+	for _, address := range []*string{&way.Previous, &way.Next} {
+		*address = strings.Replace(*address, ui.URL("live"), web.Root, 1) // also where a stream asks
+	}
+	p.Pager = &way
 }
 
 // show answers with the page; one that is being edited in place stays as it is.
@@ -75,6 +85,7 @@ func (a *area) compareLive(c *web.Call) error {
 			if err != nil {
 				return nil, err
 			}
+			p.walk(c)
 			return fragments(map[string]any{"devicehead": b.Head.At(b.Tab), "twin-tags": p, "twin-values": p, "twin-hub": p})
 		},
 	})
@@ -113,7 +124,8 @@ type comparison struct {
 	JSON string
 
 	query url.Values
-	pager web.Pager
+	// next is where the next page begins, "" for nowhere.
+	next string
 }
 
 // group is the values of one object.
@@ -287,7 +299,7 @@ func (p *comparison) page(rows []compare.Row, after string) []compare.Row {
 	}
 	if len(rows) > pageRows {
 		rows = rows[:pageRows]
-		p.pager.Next = writePath(rows[pageRows-1].Path)
+		p.next = writePath(rows[pageRows-1].Path)
 	}
 	return rows
 }

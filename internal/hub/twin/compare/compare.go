@@ -38,8 +38,8 @@ type Stamp struct {
 	Version int64
 }
 
-// Row is one value of the two sections. A value is anything but an object, an
-// empty object, or an object that stands against something else.
+// Row is one value of the two sections: anything but an object, an object that
+// is empty on both sides, or one that stands against something else.
 type Row struct {
 	// Path leads to the value from the section, one key an element.
 	Path []string
@@ -101,6 +101,9 @@ func read(s doc.Section) (*member, error) {
 // inner reports whether a member has members to look into.
 func (m *member) inner() bool { return m != nil && len(m.members) > 0 }
 
+// open reports whether a member is an object, or not there.
+func (m *member) open() bool { return m == nil || m.members != nil }
+
 func (m *member) json() json.RawMessage {
 	if m == nil {
 		return nil
@@ -118,7 +121,7 @@ func (c *comparison) objects(path []string, want, got *member) {
 	var later []string
 	for _, key := range keys(want, got) {
 		w, g := want.at(key), got.at(key)
-		if w.inner() && g.inner() || w.inner() && g == nil || g.inner() && w == nil {
+		if w.open() && g.open() && (w.inner() || g.inner()) {
 			later = append(later, key)
 			continue
 		}
