@@ -47,6 +47,8 @@ GET    /statistics/devices                            y     -       -      y    
 GET    /statistics/service                            y     -       -      y       y     -        -  -      -      -  | -             y           -              -
 GET    /tvilling/twins/d1                             y     y       -      -       -     -        -  -      -      -  | y             y           -              -
 GET    /tvilling/twins/d1/modules/azureiotsecurity    y     y       -      -       -     y        -  -      -      -  | y             y           y              -
+GET    /tvilling/twins/d1/comparison                       y     y       -      -       -     -        -  -      -      -  | y             y           -              -
+GET    /tvilling/twins/d1/modules/azureiotsecurity/comparison y  y       -      -       -     y        -  -      -      -  | y             y           y              -
 GET    /tvilling/twins/d1/history                          y     y       -      -       -     -        -  -      -      -  | y             y           -              -
 GET    /tvilling/twins/d1/at?version=2                     y     y       -      -       -     -        -  -      -      -  | y             y           -              -
 GET    /tvilling/twins/d1/diff?from=2                      y     y       -      -       -     -        -  -      -      -  | y             y           -              -
