@@ -53,7 +53,7 @@ export abstract class FieldEditor extends HTMLElement {
     if (!field || this.view) return;
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
     const label = this.querySelector("label")?.textContent ?? field.labels?.[0]?.textContent ?? field.getAttribute("aria-label") ?? "";
-    const attributes: Record<string, string> = { "aria-label": label.trim(), spellcheck: "false", autocapitalize: "off" };
+    const attributes: Record<string, string> = { "aria-label": label.trim(), tabindex: "0", spellcheck: "false", autocapitalize: "off" };
     if (field.getAttribute("aria-invalid") === "true") attributes["aria-invalid"] = "true";
     this.view = new EditorView({
       root,
