@@ -36,17 +36,12 @@ func TestOverviewNumbers(t *testing.T) {
 	defer device.Close()
 
 	var o *client.SecurityOverview
-	for begin := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+	eventually(t, "the figures follow", func() (bool, any) {
 		if o, err = c.SecurityOverview(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if o.Devices["unhealthy"] == 1 && o.Devices["atRisk"] == 2 && o.Devices["healthy"] == 1 && *o.Traffic.Connected == 1 {
-			break
-		}
-		if time.Since(begin) > 30*time.Second {
-			t.Fatalf("the figures are %+v", o)
-		}
-	}
+		return o.Devices["unhealthy"] == 1 && o.Devices["atRisk"] == 2 && o.Devices["healthy"] == 1 && *o.Traffic.Connected == 1, o
+	})
 	if len(o.Problems) > 0 || *o.Registered != 7 {
 		t.Errorf("%d registered, problems %v", *o.Registered, o.Problems)
 	}

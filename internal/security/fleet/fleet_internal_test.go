@@ -82,6 +82,9 @@ func alertOf(id, device, typ string, s ledger.Severity, created time.Time) *ledg
 	return &ledger.Alert{ID: id, Key: ledger.Key{Device: tvilling.DeviceID(device), Type: typ}, Severity: s, Status: ledger.New, Created: created, Last: created}
 }
 
+// pass lets time go by, that of the bubble which the test runs in.
+func pass(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // it is made up
+
 func TestFigures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, s := ledger.NewLedger(securitymem.New()), &search{}
@@ -128,7 +131,7 @@ func TestOnlyWhileSomebodyLooks(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		go f.Run(ctx)
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		idle := s.asked.Load()
 		if idle > 1 { // the hour's
 			t.Errorf("asked %d times while nobody looks", idle)
@@ -141,14 +144,14 @@ func TestOnlyWhileSomebodyLooks(t *testing.T) {
 			if age := time.Since(got.At); age > Fresh {
 				t.Errorf("the figures are %s old", age)
 			}
-			time.Sleep(7 * time.Second)
+			pass(7 * time.Second)
 		}
 		if got := f.Latest(); time.Since(got.At) > Fresh {
 			t.Errorf("the latest figures are %s old while somebody looks", time.Since(got.At))
 		}
-		time.Sleep(looks + Fresh)
+		pass(looks + Fresh)
 		before := s.asked.Load()
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
 		if n := s.asked.Load() - before; n > 1 {
 			t.Errorf("asked %d times after everybody has left", n)
 		}
@@ -181,7 +184,7 @@ func TestProblem(t *testing.T) {
 			t.Errorf("alerts: %v, %s", got.Alerts, got.Problem("alerts"))
 		}
 		s.fail.Store(false)
-		time.Sleep(Fresh)
+		pass(Fresh)
 		if got, err := f.Figures(t.Context()); err != nil || got.States == nil || len(got.Problems) > 0 {
 			t.Errorf("afterwards: %+v, %v", got, err)
 		}
@@ -211,14 +214,14 @@ func TestTrend(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			go func() { defer close(done); f.Run(ctx) }()
-			time.Sleep(d)
+			pass(d)
 			stop()
 			<-done
 			return f
 		}
 		begin := time.Now().UTC().Truncate(time.Hour)
 		run(3*time.Hour + time.Minute)
-		time.Sleep(5 * time.Hour) // the hub is down
+		pass(5 * time.Hour) // the hub is down
 		f := run(2 * time.Hour)
 		var hours []int
 		for _, p := range f.trend.Points {
@@ -274,7 +277,7 @@ func TestRaisedFollows(t *testing.T) {
 		if low, high := count(); low != 1 || high != 1 {
 			t.Errorf("at once: %d low, %d high", low, high)
 		}
-		time.Sleep(recountEvery)
+		pass(recountEvery)
 		if low, high := count(); low != 0 || high != 2 {
 			t.Errorf("later: %d low, %d high", low, high)
 		}
