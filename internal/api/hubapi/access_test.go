@@ -96,6 +96,7 @@ GET    /tvilling/audit                                y     -       -      -    
 GET    /tvilling/audit/export                         y     -       -      -       -     -        -  -      -      -  | -             y           -              -
 GET    /tvilling/settings                             y     -       -      y       y     -        -  -      -      -  | -             y           -              -
 PUT    /tvilling/settings                             y     -       -      -       -     -        -  -      -      -  | -             y           -              -
+GET    /tvilling/health                               y     -       -      y       y     -        -  -      -      -  | -             y           -              -
 GET    /tvilling/securitymodule                       y     -       -      y       y     -        -  -      -      -  | -             y           -              -
 POST   /twins/d1/methods                              y     y       y      y       y     y        -  -      -      -  | y             y           y              -
 POST   /devices/d1/messages/events                    y     y       y      y       y     y        y  -      -      -  | y             y           y              y
