@@ -151,11 +151,10 @@ func (p *area) actMany(c *web.Call) error {
 		}
 		return err
 	}
-	// A change that is wrong in itself was refused for each of them.
-	if !slices.ContainsFunc(out, func(o alert.Outcome) bool {
-		return o.Err == nil || fieldOf(o.Err) == "" || fieldOf(o.Err) == "status"
-	}) {
-		return p.refusedMany(c, f, out[0].Err)
+	// A change that is wrong in itself was refused for each that it reached.
+	wrong := slices.IndexFunc(out, func(o alert.Outcome) bool { return fieldOf(o.Err) != "" && fieldOf(o.Err) != "status" })
+	if wrong >= 0 && !slices.ContainsFunc(out, func(o alert.Outcome) bool { return o.Err == nil }) {
+		return p.refusedMany(c, f, out[wrong].Err)
 	}
 	p.acts.did(c.Who.ID, v.done, "", out)
 	return c.Redirect(ui.URL("alerts", keep(c, q)), "")
