@@ -40,10 +40,10 @@ func (a *App) counters() fleet.Counters {
 			"refusals counted and not told of":  refusals.Shed + refusals.Lost,
 			"memories of detections dropped":    s.engine.Shed(),
 		},
-		DeadLetters: events.Letters, ChangesBehind: int64(p.Head - min(p.Head, p.Cursor)), //nolint:gosec // far below
+		DeadLetters: events.Letters, ChangesBehind: int64(p.Head - min(p.Head, p.Cursor)),
 	}
 	if head := (securityLog{a.messages}).Head(); head > in.Cursor {
-		c.Behind = int64(head - in.Cursor) //nolint:gosec // far below
+		c.Behind = int64(head - in.Cursor)
 	}
 	for r := mqtt.RefusedTLS; r <= mqtt.RefusedUnavailable; r++ {
 		c.Refused[r.String()] = a.gateway.Stats().Refused(r)

@@ -122,7 +122,8 @@ func (a *App) rehearse(ctx context.Context, d tvilling.DeviceID, name, actor str
 	for _, body := range play.Messages(time.Now(), r) {
 		list = append(list, &tvilling.Message{From: from, Body: body, System: []tvilling.Property{
 			{Name: "iothub-interface-id", Value: tvilling.SecurityInterface},
-			{Name: "content-type", Value: "application/json"}, {Name: "content-encoding", Value: "utf-8"},
+			{Name: "content-type", Value: "application/json"},
+			{Name: "content-encoding", Value: "utf-8"},
 		}})
 	}
 	taken := make(chan error, 1)
