@@ -68,6 +68,7 @@ type listPage struct {
 	// Took is set if the page took long; Explain is where to find out why.
 	Took            time.Duration
 	Explain, Export string
+	ExportLines     string
 	Filter          url.Values
 	// Filtered says that there is a condition, so that none found is no empty hub.
 	Filtered    bool
@@ -197,6 +198,8 @@ func (page *listPage) links(l listing, q url.Values) {
 		}
 	}
 	page.Export = ui.URL("devices", "export", export)
+	export.Set("format", "json")
+	page.ExportLines = ui.URL("devices", "export", export)
 	page.Back = address(q)
 }
 
