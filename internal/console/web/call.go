@@ -242,7 +242,8 @@ func (c *Call) Redirect(to, note string) error {
 // Local is to if that is an address below [Root], else the first page.
 func Local(to string) string {
 	u, err := url.Parse(to)
-	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || !strings.HasPrefix(u.Path, Root+"/") || strings.Contains(to, `\`) {
+	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || !strings.HasPrefix(u.Path, Root+"/") || strings.Contains(to, `\`) ||
+		strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path+"/", "/./") {
 		return Root + "/overview"
 	}
 	return to
