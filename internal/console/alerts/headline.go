@@ -44,22 +44,20 @@ func headlineOf(a *ledger.Alert) headline {
 func ruled(ev *ledger.Evidence) bool { return len(ev.Matched) > 0 && ev.Matched[0].Selection != "" }
 
 func decisive(ev *ledger.Evidence) string {
+	var item struct{ RemoteAddress, RemotePort, Direction string }
+	// Evidence without an item, or of another kind, has no address to tell.
+	if ev.Name == "ConnectionCreate" && json.Unmarshal(ev.Item, &item) == nil && item.RemoteAddress != "" {
+		if item.Direction == "Out" && item.RemotePort != "" {
+			return net.JoinHostPort(item.RemoteAddress, item.RemotePort)
+		}
+		return item.RemoteAddress
+	}
 	for _, field := range deciding {
 		for _, m := range ev.Matched {
-			if !strings.EqualFold(m.Field, field) || m.Value == "" || m.Value == "none" {
-				continue
+			if strings.EqualFold(m.Field, field) && m.Value != "" && m.Value != "none" {
+				return m.Value
 			}
-			var item struct{ RemoteAddress, RemotePort, Direction string }
-			// Evidence without an item, or of another kind, has no port to add.
-			if json.Unmarshal(ev.Item, &item) == nil && item.RemoteAddress == m.Value && item.RemotePort != "" && item.Direction == "Out" {
-				return net.JoinHostPort(m.Value, item.RemotePort)
-			}
-			return m.Value
 		}
-	}
-	var item struct{ RemoteAddress, RemotePort, Direction string }
-	if ev.Name == "ConnectionCreate" && json.Unmarshal(ev.Item, &item) == nil && item.RemoteAddress != "" {
-		return net.JoinHostPort(item.RemoteAddress, item.RemotePort)
 	}
 	return ""
 }
