@@ -94,7 +94,7 @@ func (a *area) formOf(ctx context.Context, b base) (*agentForm, error) {
 		object = nil
 	}
 	config, problems := agentconfig.Effective(object)
-	f.Problems = append(problems, agentconfig.Check(config)...)
+	f.Problems = slices.Concat(problems, agentconfig.Check(config))
 	_, more := agentconfig.ReadExtension(memberOf(f.desired, agentconfig.ExtensionObject))
 	f.Problems = append(f.Problems, more...)
 	report, _ := agentconfig.Reported(reported)

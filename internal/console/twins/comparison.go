@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -366,9 +367,7 @@ func (p *comparison) changeAddress(part doc.Part, path []string) string {
 	if part == doc.Tags {
 		q.Set("part", "tags")
 	}
-	for name, values := range p.query {
-		q[name] = values
-	}
+	maps.Copy(q, p.query)
 	return p.URL(q)
 }
 

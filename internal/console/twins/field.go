@@ -49,6 +49,7 @@ func fieldsOf(desired, reported []byte) []*field {
 			f.Options = []string{"true", "false"}
 		case agentconfig.Duration:
 			f.Limits = "Such as PT7M, PT1H, P1D."
+		default: // a text may be anything
 		}
 		list = append(list, f)
 	}
@@ -72,6 +73,7 @@ func fieldsOf(desired, reported []byte) []*field {
 			f.Limits = "Such as TV-SSH-009, kernel."
 		case agentconfig.Duration:
 			f.Limits = "PT1M or longer, such as PT6H."
+		default: // a text may be anything
 		}
 		list = append(list, f)
 	}

@@ -29,7 +29,7 @@ func meet(part history.Part, from, mine, theirs doc.Section) meeting {
 	for _, e := range m.Mine {
 		var against []history.Edit
 		for _, t := range m.Theirs {
-			if around(e.Path, t.Path) && !(slices.Equal(e.Path, t.Path) && sameJSON(e.New, t.New)) {
+			if around(e.Path, t.Path) && (!slices.Equal(e.Path, t.Path) || !sameJSON(e.New, t.New)) {
 				against = append(against, t)
 			}
 		}

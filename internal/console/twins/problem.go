@@ -31,7 +31,7 @@ func problemOf(err error, text string) *problem {
 		return p
 	}
 	p.Message, p.Path = e.Message, e.Path
-	at := -1
+	var at int
 	if m := atByte.FindStringSubmatch(e.Message); m != nil {
 		at, _ = strconv.Atoi(m[1]) // digits
 		p.Message = strings.TrimSuffix(e.Message, m[0])

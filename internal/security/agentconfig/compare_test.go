@@ -230,6 +230,8 @@ func TestFollowed(t *testing.T) {
 				change[p.Name] = rapid.Bool().Draw(t, "flag")
 			case agentconfig.Text:
 				change[p.Name] = map[string]string{"hubResourceId": "<x>", "baselineCustomChecksFilePath": "/a b", "baselineCustomChecksFileHash": strings.Repeat("0f", 32)}[p.Name]
+			default:
+				t.Fatalf("%s is of the type %s", p.Name, p.Type)
 			}
 		}
 		desired, err := agentconfig.Whole(nil, change)

@@ -177,6 +177,7 @@ func (p *ExtensionProperty) parse(text string) json.RawMessage {
 		if json.Valid([]byte(text)) {
 			return json.RawMessage(text)
 		}
+	default: // the others are texts
 	}
 	return json.RawMessage(strconv.Quote(text))
 }

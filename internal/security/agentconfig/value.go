@@ -189,6 +189,8 @@ func read(p *Property, raw json.RawMessage, lenient bool) reading {
 			r.value = p.Default
 		}
 		r.checkText(p)
+	default: // the object has no property of another type
+		r.bad(p, TypeMismatch, "%s is of the type %s, which is not of this object.", p.Name, p.Type)
 	}
 	return r
 }

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -237,10 +238,7 @@ func sameArrays(a, b doc.Value) bool {
 }
 
 func sameObjects(a, b doc.Value) bool {
-	others := map[string]doc.Value{}
-	for key, v := range b.Members() {
-		others[key] = v
-	}
+	others := maps.Collect(b.Members())
 	n := 0
 	for key, v := range a.Members() {
 		w, ok := others[key]
