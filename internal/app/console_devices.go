@@ -44,7 +44,7 @@ func (a *App) devicePages() devicepages.Options {
 	a.batches = devicepages.NewBatches(a.registry, a.twins)
 	return devicepages.Options{
 		Search: a.search, Registry: a.registry, Twins: a.twins, Ledger: a.plane.store, Timeline: a.story(), Head: a.deviceHead(),
-		Batches:        a.batches,
+		Batches: a.batches, Logger: a.log.With("component", "console"),
 		Recommendation: recommend.Lookup, Host: a.hostName(), Pages: &a.pages, Concluded: a.plane.ledger.Changed,
 		Differences: func(ctx context.Context, d tvilling.DeviceID) ([]agentconfig.Difference, error) {
 			r, err := devices{a}.Report(ctx, d)

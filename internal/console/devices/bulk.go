@@ -134,7 +134,7 @@ func (p *pages) showBulk(c *web.Call, b *bulkPage) error {
 	if err != nil {
 		return err
 	}
-	find, err := l.condition.compile(l.from, "deviceId", "")
+	find, err := l.condition.compile(l.from, "")
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (p *pages) runBulk(c *web.Call) error {
 		if err != nil {
 			return err
 		}
-		find, err := l.condition.compile(l.from, "deviceId", "")
+		find, err := l.condition.compile(l.from, "")
 		if err != nil {
 			return err
 		}

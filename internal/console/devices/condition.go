@@ -77,11 +77,9 @@ func inField(err error) error {
 	return &tvilling.Error{Code: tvilling.CodeOf(err), Op: "read condition", Path: "q", Message: strings.Replace(message, "The query is invalid", "The condition is invalid", 1), Err: err}
 }
 
-// compile makes the query of a condition, with what it shows and how it is
-// sorted.
-func (c condition) compile(from, columns, order string) (*query.Query, error) {
-	text := c.query(from, columns, order)
-	q, err := query.Compile(text)
+// compile makes the query that finds the devices of a condition in an order.
+func (c condition) compile(from, order string) (*query.Query, error) {
+	q, err := query.Compile(c.query(from, order))
 	if err != nil {
 		return nil, inField(err)
 	}
@@ -89,9 +87,9 @@ func (c condition) compile(from, columns, order string) (*query.Query, error) {
 }
 
 // query is the text that is run: the condition has its second line.
-func (c condition) query(from, columns, order string) string {
+func (c condition) query(from, order string) string {
 	var b strings.Builder
-	b.WriteString("SELECT " + columns + " FROM " + from)
+	b.WriteString("SELECT deviceId FROM " + from)
 	switch {
 	case from == withModules && c.text == "":
 		b.WriteString(" WHERE " + only)
@@ -107,8 +105,8 @@ func (c condition) query(from, columns, order string) string {
 }
 
 // whole is the query as the query page takes it: one line.
-func (c condition) whole(columns, order string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(c.query(withModules, columns, order), "(\n", "("), "\n)", ")")
+func (c condition) whole(order string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(c.query(withModules, order), "(\n", "("), "\n)", ")")
 }
 
 // without is the text of the condition that is left without one of its terms.

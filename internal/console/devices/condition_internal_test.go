@@ -68,7 +68,7 @@ func TestConditionIsWrittenBack(t *testing.T) {
 				t.Errorf("%q without part %d is %q: %d parts", text, i, c.without(i), len(left.terms))
 			}
 		}
-		if _, err := c.compile(withModules, "deviceId", "modules.security.score"); err != nil {
+		if _, err := c.compile(withModules, "modules.security.score"); err != nil {
 			t.Errorf("%q does not run: %v", text, err)
 		}
 	}
@@ -84,7 +84,7 @@ func TestConditionRefusals(t *testing.T) {
 	} {
 		c, err := readCondition(tt.text)
 		if err == nil {
-			_, err = c.compile(withModules, "deviceId", "")
+			_, err = c.compile(withModules, "")
 		}
 		if tvilling.CodeOf(err) != tvilling.InvalidArgument || !strings.Contains(tvilling.MessageOf(err), tt.want) {
 			t.Errorf("%q: got %v, want a refusal with %q", tt.text, err, tt.want)
@@ -126,7 +126,7 @@ func TestSortings(t *testing.T) {
 	t.Parallel()
 	for _, s := range sortings {
 		c := condition{}
-		if _, err := c.compile(withModules, "deviceId", s.order()); err != nil {
+		if _, err := c.compile(withModules, s.order()); err != nil {
 			t.Errorf("%s: %v", s.Words, err)
 		}
 		list, heads := s.links(url.Values{"q": {"a = 1"}, "after": {"x"}})
@@ -147,7 +147,7 @@ func TestSortings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.compile(withModules, "deviceId", ""); err != nil {
+		if _, err := c.compile(withModules, ""); err != nil {
 			t.Errorf("%s: %v", v.Title, err)
 		}
 	}

@@ -33,7 +33,7 @@ type counted struct {
 
 // of counts the devices that a condition finds.
 func (k *counts) of(ctx context.Context, c condition, from string) (int64, error) {
-	q, err := c.compile(from, "deviceId", "")
+	q, err := c.compile(from, "")
 	if err != nil {
 		return 0, err
 	}

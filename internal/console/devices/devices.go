@@ -7,6 +7,7 @@ import (
 	"context"
 	"embed"
 	"iter"
+	"log/slog"
 	"net/http"
 
 	"github.com/tvilling/tvilling"
@@ -88,6 +89,7 @@ type Options struct {
 	// Concluded returns a channel that is closed when alerts or recommendations
 	// have changed.
 	Concluded func() <-chan struct{}
+	Logger    *slog.Logger
 	// Batches does what is asked of many devices.
 	Batches *Batches
 }

@@ -39,7 +39,7 @@ func (p *pages) export(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	find, err := l.condition.compile(l.from, "deviceId", "")
+	find, err := l.condition.compile(l.from, "")
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,8 @@ func exportRow(r *row, lines bool) ([]byte, error) {
 	}
 	if lines {
 		b, err := json.Marshal(exported{
-			r.ID, r.State, r.Score, map[string]int32{"high": r.Alerts.High, "medium": r.Alerts.Medium, "low": r.Alerts.Low},
+			r.ID, r.State, r.Score,
+			map[string]int32{"high": r.Alerts.High, "medium": r.Alerts.Medium, "low": r.Alerts.Low},
 			r.Recommended(), r.Agent, r.Sync, status, r.Connected, known(r.Activity), r.all, r.Damaged,
 		})
 		if err != nil {

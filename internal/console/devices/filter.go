@@ -15,8 +15,14 @@ import (
 type operator struct{ Name, Label string }
 
 var operators = []operator{
-	{"is", "is"}, {"not", "is set, but not"}, {"begins", "begins with"}, {"contains", "contains"},
-	{"above", "is at least"}, {"below", "is at most"}, {"set", "is set"}, {"unset", "is not set"},
+	{"is", "is"},
+	{"not", "is set, but not"},
+	{"begins", "begins with"},
+	{"contains", "contains"},
+	{"above", "is at least"},
+	{"below", "is at most"},
+	{"set", "is set"},
+	{"unset", "is not set"},
 }
 
 // addFilter is GET /devices/filter: it writes a filter into the query and shows

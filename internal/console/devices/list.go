@@ -3,7 +3,7 @@ package devices
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
+	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -128,7 +128,7 @@ func (page *listPage) problem(err error) {
 		return
 	}
 	page.Problem, page.Field = err, "q"
-	if e, ok := err.(*tvilling.Error); ok && e.Path != "" {
+	if e, ok := errors.AsType[*tvilling.Error](err); ok && e.Path != "" {
 		page.Field = e.Path
 	}
 }
@@ -136,7 +136,7 @@ func (page *listPage) problem(err error) {
 // fill finds the devices and reads their rows.
 func (p *pages) fill(c *web.Call, l listing, page *listPage) error {
 	ctx := c.Context()
-	find, err := l.condition.compile(l.from, "deviceId", l.sort.order())
+	find, err := l.condition.compile(l.from, l.sort.order())
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (p *pages) fill(c *web.Call, l listing, page *listPage) error {
 	scan := plan.Plan == search.Scan && stats.Devices > fewDevices
 	if l.sort.order() != "" && (scan || l.sort.each && (!page.Scope.Counted || page.Scope.Match > manyDevices)) {
 		page.Unsorted, page.Scan, page.Sorting = true, scan, sortings[3]
-		if find, err = l.condition.compile(l.from, "deviceId", ""); err != nil {
+		if find, err = l.condition.compile(l.from, ""); err != nil {
 			return err
 		}
 	}
@@ -190,7 +190,7 @@ func (page *listPage) links(l listing, q url.Values) {
 		page.Chips = append(page.Chips, chipLink{ch, changed(q, "q", l.condition.without(ch.Index))})
 	}
 	page.Sortings, page.Heads = l.sort.links(q)
-	page.Explain = ui.URL("query", url.Values{"q": {"EXPLAIN " + l.condition.whole("deviceId", l.sort.order())}})
+	page.Explain = ui.URL("query", url.Values{"q": {"EXPLAIN " + l.condition.whole(l.sort.order())}})
 	export := url.Values{}
 	for _, name := range []string{"q", "from"} {
 		if q.Get(name) != "" {
@@ -238,7 +238,7 @@ func (p *pages) scope(ctx context.Context, l listing, plan *search.Explanation, 
 	}
 	n, err := p.counts.of(ctx, l.condition, l.from)
 	if err != nil {
-		slog.WarnContext(ctx, "devices not counted", "error", err)
+		p.Logger.WarnContext(ctx, "devices not counted", "error", err)
 		return s
 	}
 	s.Match, s.Counted = n, true

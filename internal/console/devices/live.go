@@ -50,7 +50,7 @@ func (p *pages) live(c *web.Call) error {
 	if len(ids) > pageSize {
 		return &tvilling.Error{Code: tvilling.InvalidArgument, Op: "watch devices", Path: "ids", Message: "A page watches at most " + strconv.Itoa(pageSize) + " devices."}
 	}
-	find, err := l.condition.compile(l.from, "deviceId", "")
+	find, err := l.condition.compile(l.from, "")
 	if err != nil {
 		return err
 	}

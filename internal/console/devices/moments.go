@@ -146,9 +146,17 @@ var kindWords = []struct {
 	Kind timeline.Kind
 	Text string
 }{
-	{timeline.Alert, "Alerts"}, {timeline.Posture, "Posture"}, {timeline.Recommendation, "Recommendations"}, {timeline.Connection, "Connections"},
-	{timeline.Login, "Logins"}, {timeline.Refusal, "Refusals"}, {timeline.Twin, "Twin changes"}, {timeline.Configuration, "Configurations"},
-	{timeline.Agent, "Agent"}, {timeline.Identity, "Identity"}, {timeline.Reported, "Reported"},
+	{timeline.Alert, "Alerts"},
+	{timeline.Posture, "Posture"},
+	{timeline.Recommendation, "Recommendations"},
+	{timeline.Connection, "Connections"},
+	{timeline.Login, "Logins"},
+	{timeline.Refusal, "Refusals"},
+	{timeline.Twin, "Twin changes"},
+	{timeline.Configuration, "Configurations"},
+	{timeline.Agent, "Agent"},
+	{timeline.Identity, "Identity"},
+	{timeline.Reported, "Reported"},
 }
 
 type kindLink struct {

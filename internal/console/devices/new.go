@@ -163,7 +163,7 @@ func listed(c *web.Call) (string, error) {
 	if err != nil {
 		return "", &tvilling.Error{Code: tvilling.InvalidArgument, Op: "register devices", Path: "list", Message: "The file could not be read.", Err: err}
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	return readAll(f)
 }
 

@@ -2,7 +2,6 @@ package devices
 
 import (
 	"context"
-	"log/slog"
 	"net/url"
 
 	"github.com/tvilling/tvilling/internal/console/ui"
@@ -47,7 +46,7 @@ func (p *pages) views(ctx context.Context, l listing) []view {
 		n, ok, err := p.viewCount(ctx, v.text)
 		switch {
 		case err != nil:
-			slog.WarnContext(ctx, "devices of a view not counted", "view", v.Name, "error", err)
+			p.Logger.WarnContext(ctx, "devices of a view not counted", "view", v.Name, "error", err)
 		case ok:
 			v.Count = ui.Capped(n)
 			if v.text == "" {
@@ -70,7 +69,7 @@ func (p *pages) viewCount(ctx context.Context, text string) (n int64, ok bool, e
 	if err != nil {
 		return 0, false, err
 	}
-	q, err := c.compile(withModules, "deviceId", "")
+	q, err := c.compile(withModules, "")
 	if err != nil {
 		return 0, false, err
 	}
