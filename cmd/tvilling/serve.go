@@ -122,8 +122,8 @@ func readyLine(e app.Endpoints) string {
 		parts = append(parts, "https="+a)
 	}
 	parts = append(parts, "admin="+e.Admin)
-	if len(e.HTTPS) > 0 {
-		parts = append(parts, "console="+e.HTTPS[0]+"/console")
+	if e.Console != "" {
+		parts = append(parts, "console="+e.Console)
 	}
 	return strings.Join(parts, " ")
 }

@@ -29,7 +29,7 @@ func (a *App) openAccounts(ctx context.Context) (err error) {
 			}
 		},
 	})
-	if err != nil || a.accounts.HasAdmin() {
+	if err != nil || a.accounts.HasAdmin() || a.opt.NoConsole {
 		return err
 	}
 	if err := durable.WriteFile(a.setupFile(), []byte(code+"\n"), 0o600); err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/tvilling/tvilling/internal/console"
 	devicepages "github.com/tvilling/tvilling/internal/console/devices"
 	"github.com/tvilling/tvilling/internal/console/wake"
+	"github.com/tvilling/tvilling/internal/console/web"
 	"github.com/tvilling/tvilling/internal/durable"
 	"github.com/tvilling/tvilling/internal/gateway/mqtt"
 	"github.com/tvilling/tvilling/internal/gateway/tlsconf"
@@ -388,6 +389,8 @@ type Endpoints struct {
 	MQTT  string   `json:"mqtt"`
 	HTTPS []string `json:"https"`
 	Admin string   `json:"admin"`
+	// Console is where the pages for people are; "" without them.
+	Console string `json:"console,omitempty"`
 }
 
 // Endpoints returns where the hub listens.
@@ -395,6 +398,9 @@ func (a *App) Endpoints() Endpoints {
 	e := Endpoints{MQTT: "mqtts://" + local(a.mqtt), Admin: "http://" + local(a.admin)}
 	for _, l := range a.https {
 		e.HTTPS = append(e.HTTPS, "https://"+local(l))
+	}
+	if !a.opt.NoConsole && len(e.HTTPS) > 0 {
+		e.Console = e.HTTPS[0] + web.Root
 	}
 	return e
 }

@@ -59,6 +59,8 @@ type Options struct {
 	// NoIndex leaves the index out: every query that is not for one device then
 	// looks at all twins.
 	NoIndex bool
+	// NoConsole leaves out the pages for people.
+	NoConsole bool
 	// AcceptLoss lets the hub start on a journal so damaged that it cannot say
 	// which of the newest changes are lost. It is for one start.
 	AcceptLoss bool

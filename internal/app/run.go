@@ -162,11 +162,11 @@ func (a *App) handler() http.Handler {
 			a.agentAPI.ServeHTTP(w, r)
 			return
 		}
-		if r.URL.Path == web.Root || strings.HasPrefix(r.URL.Path, web.Root+"/") {
+		if !a.opt.NoConsole && (r.URL.Path == web.Root || strings.HasPrefix(r.URL.Path, web.Root+"/")) {
 			a.console.ServeHTTP(w, r)
 			return
 		}
-		if r.URL.Path == "/" && r.Method == http.MethodGet && r.Header.Get("Authorization") == "" {
+		if !a.opt.NoConsole && r.URL.Path == "/" && r.Method == http.MethodGet && r.Header.Get("Authorization") == "" {
 			http.Redirect(w, r, web.Root, http.StatusSeeOther)
 			return
 		}

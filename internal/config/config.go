@@ -52,6 +52,9 @@ type file struct {
 		Index       *bool `toml:"index"`
 		IndexMemory size  `toml:"index_memory"`
 	} `toml:"query"`
+	Console struct {
+		Enabled *bool `toml:"enabled"`
+	} `toml:"console"`
 	Agents struct {
 		Folder string `toml:"folder"`
 	} `toml:"agents"`
@@ -210,7 +213,7 @@ func Parse(b []byte) (app.Options, error) {
 	o := app.Options{
 		Data: f.Data, Hosts: f.Hosts, MQTT: f.MQTT, HTTPS: f.HTTPS, Admin: f.Admin,
 		CertificateFile: f.TLS.CertificateFile, KeyFile: f.TLS.KeyFile, ClassicalCurves: f.TLS.ClassicalCurves,
-		HubKeyFile: f.HubKeyFile, CacheBytes: f.Cache.value, IndexBytes: f.Query.IndexMemory.value, NoIndex: f.Query.Index != nil && !*f.Query.Index,
+		HubKeyFile: f.HubKeyFile, CacheBytes: f.Cache.value, IndexBytes: f.Query.IndexMemory.value, NoIndex: f.Query.Index != nil && !*f.Query.Index, NoConsole: f.Console.Enabled != nil && !*f.Console.Enabled,
 		Telemetry: f.Telemetry.options(), Security: f.Security.options(), History: f.History.options(),
 		Events: f.Events.options(), AlertAge: f.Alerts.MaxAge.value,
 		Rules: f.Detection.Rules, Indicators: f.Detection.Indicators, Agents: f.Agents.Folder, Sinks: f.sinks(),

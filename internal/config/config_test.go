@@ -58,13 +58,16 @@ max_age = "30d"
 [query]
 index = false
 index_memory = "600MiB"
+
+[console]
+enabled = false
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := app.Options{
 		Data: "/var/lib/tvilling", Hosts: []string{"hub.example.com"}, MQTT: ":8883", HTTPS: []string{":443", ":8443"},
-		Admin: "127.0.0.1:9000", HubKeyFile: "/etc/tvilling/hub.key", CacheBytes: 256 << 20, IndexBytes: 600 << 20, NoIndex: true,
+		Admin: "127.0.0.1:9000", HubKeyFile: "/etc/tvilling/hub.key", CacheBytes: 256 << 20, IndexBytes: 600 << 20, NoIndex: true, NoConsole: true,
 		CertificateFile: "/etc/tvilling/server.pem", KeyFile: "/etc/tvilling/server.key", ClassicalCurves: true,
 		Telemetry: app.Retention{MaxAge: 36 * time.Hour, MaxBytes: 1 << 30}, History: app.Retention{MaxAge: 30 * 24 * time.Hour},
 		Events: app.Retention{MaxBytes: 16 << 30}, AlertAge: 90 * 24 * time.Hour,
