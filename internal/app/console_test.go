@@ -374,7 +374,7 @@ func TestAudit(t *testing.T) {
 			if time.Now().After(deadline) {
 				t.Fatalf("the audit log has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond) //nolint:forbidigo // until a condition holds, or the deadline
 		}
 	}
 	look()

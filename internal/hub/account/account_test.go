@@ -108,48 +108,54 @@ func code(t *testing.T, err error, want tvilling.Code) {
 	}
 }
 
+// nothing lets a time pass.
+func nothing(d time.Duration) func(*testing.T, *hub, account.Session) error {
+	return func(*testing.T, *hub, account.Session) error {
+		time.Sleep(d) //nolint:forbidigo // in the bubble
+		return nil
+	}
+}
+
 // TestSessionEnds: by its age, without use, by sign-out, another password, a
 // lower role, a disabled and a removed user, and by nothing else.
 func TestSessionEnds(t *testing.T) {
 	for _, test := range []struct {
-		name  string
-		do    func(t *testing.T, h *hub, s account.Session) error
-		stays bool
+		name string
+		do   func(t *testing.T, h *hub, s account.Session) error
+		// hourly has the session used each hour, for so many hours.
+		hourly int
+		stays  bool
 	}{
-		{"age", func(t *testing.T, h *hub, _ account.Session) error {
-			for range 13 { // used, hour by hour
-				time.Sleep(time.Hour)
-			}
-			return nil
-		}, false},
-		{"idle", func(*testing.T, *hub, account.Session) error { time.Sleep(2 * time.Hour); return nil }, false},
-		{"used", func(*testing.T, *hub, account.Session) error { time.Sleep(119 * time.Minute); return nil }, true},
+		{"used for 11 hours", nothing(0), 11, true},
+		{"used for 12 hours", nothing(0), 12, false},
+		{"idle", nothing(2 * time.Hour), 0, false},
+		{"nearly idle", nothing(119 * time.Minute), 0, true},
 		{"sign-out", func(t *testing.T, h *hub, s account.Session) error {
 			return h.End(t.Context(), s.User, s.ID, s.Actor())
-		}, false},
+		}, 0, false},
 		{"own password", func(t *testing.T, h *hub, s account.Session) error {
 			return h.ChangePassword(t.Context(), s, password, "another long one")
-		}, true},
+		}, 0, true},
 		{"password", func(t *testing.T, h *hub, s account.Session) error {
 			return h.SetPassword(t.Context(), s.User, "another long one", "test")
-		}, false},
+		}, 0, false},
 		{"lower role", func(t *testing.T, h *hub, s account.Session) error {
 			_, err := h.Change(t.Context(), s.User, account.Edit{Role: account.Viewer}, tvilling.Match{}, "test")
 			return err
-		}, false},
+		}, 0, false},
 		{"higher role", func(t *testing.T, h *hub, s account.Session) error {
 			_, err := h.Change(t.Context(), s.User, account.Edit{Role: account.Admin}, tvilling.Match{}, "test")
 			return err
-		}, true},
+		}, 0, true},
 		{"disabled", func(t *testing.T, h *hub, s account.Session) error {
 			yes := true
 			_, err := h.Change(t.Context(), s.User, account.Edit{Disabled: &yes}, tvilling.Match{}, "test")
 			return err
-		}, false},
+		}, 0, false},
 		{"removed", func(t *testing.T, h *hub, s account.Session) error {
 			return h.Remove(t.Context(), s.User, tvilling.Match{}, "test")
-		}, false},
-		{"nothing", func(*testing.T, *hub, account.Session) error { return nil }, true},
+		}, 0, false},
+		{"nothing", nothing(0), 0, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -159,13 +165,18 @@ func TestSessionEnds(t *testing.T) {
 				h.add(t, "anna", account.Operator)
 				token, s := h.signIn(t, "anna")
 				other, _ := h.signIn(t, "root")
+				for i := range test.hourly {
+					if i > 0 {
+						h.open(t, token, true)
+					}
+					time.Sleep(time.Hour) //nolint:forbidigo // in the bubble
+				}
 				if err := test.do(t, h, s); err != nil {
 					t.Fatal(err)
 				}
 				h.open(t, token, test.stays)
-				if test.name != "age" && test.name != "idle" {
-					h.open(t, other, true)
-				}
+				// Of another user nothing ends, but by time.
+				h.open(t, other, test.hourly == 0 && test.name != "idle")
 				// A restart changes nothing of it, except that it is used anew.
 				synctest.Wait()
 				h.stop()
@@ -227,13 +238,13 @@ func TestGuessingWaits(t *testing.T) {
 				t.Fatal("a try that has to wait was made")
 			}
 			made += h.hasher.verified - before
-			time.Sleep(time.Second)
+			time.Sleep(time.Second) //nolint:forbidigo // in the bubble
 		}
 		if made < 10 || made > 30 {
 			t.Errorf("%d tries were made in ten minutes, want about 26", made)
 		}
-		h.signIn(t, "anna") // from home, at once
-		time.Sleep(31 * time.Second)
+		h.signIn(t, "anna")          // from home, at once
+		time.Sleep(31 * time.Second) //nolint:forbidigo // in the bubble
 		if _, _, err := h.SignIn(t.Context(), "anna", password, away); err != nil {
 			t.Errorf("after the longest wait: %v", err)
 		}
@@ -337,7 +348,7 @@ func TestLink(t *testing.T) {
 		_, err = follow(second)
 		code(t, err, tvilling.Unauthorized)
 		late := link()
-		time.Sleep(account.LinkLife)
+		time.Sleep(account.LinkLife) //nolint:forbidigo // in the bubble
 		_, err = follow(late)
 		code(t, err, tvilling.Unauthorized)
 		// The password is set without one before, once.
@@ -364,7 +375,7 @@ func TestSetup(t *testing.T) {
 		}
 		_, _, err := h.Setup(t.Context(), secret, "anna", password, home)
 		code(t, err, tvilling.Throttled)
-		time.Sleep(30 * time.Second)
+		time.Sleep(30 * time.Second) //nolint:forbidigo // in the bubble
 		_, _, err = h.Setup(t.Context(), secret, "anna", "short", home)
 		code(t, err, tvilling.InvalidArgument)
 		typed := strings.ToUpper(strings.ReplaceAll(secret, "-", " "))
@@ -389,7 +400,7 @@ func TestMany(t *testing.T) {
 		for range account.MaxUserSessions {
 			token, _ := h.signIn(t, "anna")
 			tokens = append(tokens, token)
-			time.Sleep(time.Second)
+			time.Sleep(time.Second) //nolint:forbidigo // in the bubble
 		}
 		h.open(t, tokens[0], true) // used now
 		h.signIn(t, "anna")

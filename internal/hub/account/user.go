@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,14 +35,17 @@ func (u User) ETag() tvilling.ETag { return tvilling.ETag(strconv.FormatUint(u.V
 const (
 	// MaxName is the longest name, in characters.
 	MaxName = 64
-	// MinPassword is the shortest password in characters, MaxPassword the
-	// longest in bytes.
-	MinPassword, MaxPassword = 12, 256
+	// MinPassword is the shortest password, in characters.
+	MinPassword = 12
+	// MaxPassword is the longest password, in bytes.
+	MaxPassword = 256
 	// MaxUsers is how many users a hub has at most.
 	MaxUsers = 1000
-	// MaxUserSessions and MaxSessions are how many sessions a user and all
-	// users have at most. One more ends that which was used longest ago.
-	MaxUserSessions, MaxSessions = 20, 1000
+	// MaxUserSessions is how many sessions a user has at most. One more ends
+	// that which was used longest ago.
+	MaxUserSessions = 20
+	// MaxSessions is how many all users have at most, likewise.
+	MaxSessions = 1000
 )
 
 // CheckName reports whether s may be the name of a user. Names are compared
@@ -105,10 +109,8 @@ func common(low string) bool {
 			return true
 		}
 	}
-	for _, known := range []string{"correcthorsebatterystaple", "correct horse battery staple", "1q2w3e4r5t6y", "1qaz2wsx3edc", "qazwsxedcrfv", "zaq12wsxcde3"} {
-		if low == known {
-			return true
-		}
+	if slices.Contains([]string{"correcthorsebatterystaple", "correct horse battery staple", "1q2w3e4r5t6y", "1qaz2wsx3edc", "qazwsxedcrfv", "zaq12wsxcde3"}, low) {
+		return true
 	}
 	for unit := 1; unit <= 6; unit++ {
 		if strings.Repeat(low[:unit], len(low)/unit+1)[:len(low)] == low {

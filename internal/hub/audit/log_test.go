@@ -94,14 +94,14 @@ func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, j := &failing{left: 2}, newJournal()
 		j.grow(12_000)
-		l, stop := run(t, store, j)
-		time.Sleep(time.Minute)
+		_, stop := run(t, store, j)
+		time.Sleep(time.Minute) //nolint:forbidigo // in the bubble
 		stop()
 		_, stop = run(t, store, j)
 		j.grow(100)
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // in the bubble
 		stop()
-		l, stop = run(t, store, j)
+		l, stop := run(t, store, j)
 		defer stop()
 		synctest.Wait()
 		want := uint64(10)

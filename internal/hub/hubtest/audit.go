@@ -22,7 +22,7 @@ func (s *AuditStore) Append(entries []audit.Entry, cursors map[string]uint64) er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range entries {
-		entries[i].Sequence = uint64(len(s.entries) + 1) //nolint:gosec // a length
+		entries[i].Sequence = uint64(len(s.entries) + 1)
 		s.entries = append(s.entries, entries[i])
 	}
 	s.cursors = maps.Clone(cursors)

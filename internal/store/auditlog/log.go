@@ -124,7 +124,7 @@ func (l *Log) Append(entries []audit.Entry, cursors map[string]uint64) error {
 		return fmt.Errorf("append to the audit log: %w", err)
 	}
 	for i := range entries {
-		entries[i].Sequence = first + uint64(i) //nolint:gosec // an index
+		entries[i].Sequence = first + uint64(i)
 	}
 	l.cursors = maps.Clone(cursors)
 	l.retain()
