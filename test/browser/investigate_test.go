@@ -49,6 +49,7 @@ func investigated(t *testing.T) (*harness, *client.Client) {
 	h.device(owner, "pump-2", `{"site":"kiruna"}`, 2)
 	h.attack(owner, "pump-1", "reverse-shell-connection")
 	h.attack(owner, "pump-1", "brute-force-failed")
+	h.attack(owner, "pump-1", "malicious-file")
 	h.waitEvents(owner, "ConnectionCreate", 1)
 	h.waitEvents(owner, "Login", 1)
 	return h, owner
@@ -96,26 +97,25 @@ func TestInvestigateEvents(t *testing.T) {
 	p.clean()
 }
 
-// TestInvestigateAnswers: processes, connections, logins, wide and narrow.
+// TestInvestigateAnswers: a mark in the tree leads to its alert, and pages fit
+// the narrowest window.
 func TestInvestigateAnswers(t *testing.T) {
 	t.Parallel()
 	h, _ := investigated(t)
-	for _, path := range []string{"processes?device=pump-1", "connections?device=pump-1", "connections", "logins?device=pump-1", "processes", "ports", "users", "baseline"} {
-		for _, how := range [][]option{nil, {small, dark}} {
-			p := h.open(t, "/console/investigate/"+path, how...)
-			p.axe()
-			if wide := eval[bool](p, `document.documentElement.scrollWidth > innerWidth`); wide {
-				t.Errorf("%s is wider than its window", path)
-			}
-			p.clean()
+	p := h.open(t, "/console/investigate/processes?device=pump-1", small, dark)
+	for _, path := range []string{"processes?device=pump-1", "connections", "logins", "ports"} {
+		p.goTo("/console/investigate/" + path)
+		if wide := eval[bool](p, `document.documentElement.scrollWidth > innerWidth`); wide {
+			t.Errorf("%s is wider than its window", path)
 		}
 	}
-	p := h.open(t, "/console/investigate/processes?device=pump-1")
+	p.goTo("/console/investigate/processes?device=pump-1")
+	p.axe()
 	p.follow(".mark-alert")
-	p.waitText("h1", "")
 	if !strings.HasPrefix(p.at(), "/console/alerts/") {
 		t.Errorf("the mark leads to %s", p.at())
 	}
+	p.clean()
 }
 
 // TestQueryPage: a query is completed, run, refused at its place, explained.
@@ -124,12 +124,10 @@ func TestQueryPage(t *testing.T) {
 	h, _ := investigated(t)
 	p := h.open(t, "/console/query")
 	p.axe()
-	p.until("the editor", `document.querySelector("query-editor").shadowRoot?.querySelector(".cm-content")`)
-	p.fill("#q", "")
+	p.until("the editor", `!!document.querySelector("query-editor").shadowRoot?.querySelector(".cm-content")`)
 	eval[bool](p, `(document.querySelector("#q").focus(), true)`)
 	p.types("SELECT deviceId FROM devices WHERE tags.si")
 	p.until("the member to be offered", `[...document.querySelector("query-editor").shadowRoot.querySelectorAll(".cm-completionLabel")].some((e) => e.textContent === "tags.site")`)
-	p.press("\t")
 	p.types("te = 'lu")
 	p.until("the value to be offered", `[...document.querySelector("query-editor").shadowRoot.querySelectorAll(".cm-completionLabel")].some((e) => e.textContent === "lund")`)
 	p.press("\x1b")

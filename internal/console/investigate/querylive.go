@@ -17,9 +17,10 @@ import (
 const (
 	// maxLive is how many rows a query may find that a page follows.
 	maxLive = 1000
-	// maxLiveShown is how many of them it shows, maxLiveBytes how long they may be.
+	// maxLiveShown is how many of them it shows.
 	maxLiveShown = 100
-	maxLiveBytes = 2 << 20
+	// maxLiveBytes is how long all rows together may be.
+	maxLiveBytes = 16 << 20
 	// maxRecent is how many changes it lists.
 	maxRecent = 8
 )
@@ -46,8 +47,6 @@ type liveResult struct {
 type liveRow struct {
 	ID    string
 	Cells []cell
-	// Version makes two rows different that look the same at different times.
-	Version int
 }
 
 // liveChange is one thing that happened to the result.
@@ -68,7 +67,7 @@ func (a *area) liveQuery(c *web.Call) error {
 		return err
 	}
 	defer sub.Close()
-	f := &followed{query: q, rows: make(map[tvilling.Identity]*heldRow), changed: make(chan struct{}, 1)}
+	f := &followed{query: q, rows: make(map[tvilling.Identity][]byte), changed: make(chan struct{}, 1)}
 	f.state.Begin = time.Now()
 	ctx, cancel := context.WithCancel(c.Context())
 	var wg sync.WaitGroup
@@ -89,16 +88,8 @@ type followed struct {
 	mu    sync.Mutex
 	state liveResult
 	err   error
-	rows  map[tvilling.Identity]*heldRow
+	rows  map[tvilling.Identity][]byte
 	bytes int
-	// members counts changes of who is in the result, told those that were shown.
-	members, told int
-}
-
-// heldRow is a row of the result; row is nil for those that are not shown.
-type heldRow struct {
-	row     []byte
-	version int
 }
 
 // follow takes the events of a subscription until it ends.
@@ -128,33 +119,27 @@ func (f *followed) take(e live.Event) {
 	s := &f.state
 	switch e.Kind {
 	case live.Entered, live.Changed:
-		old := f.rows[e.ID]
+		old, have := f.rows[e.ID]
 		switch {
-		case old == nil && len(f.rows) == maxLive:
+		case !have && len(f.rows) == maxLive:
 			f.err = tvilling.Errorf(tvilling.TooLarge, "The query finds more than %d rows, which is more than a page follows. Find fewer with WHERE; “tvilling query --follow” follows more.", maxLive)
 			return
-		case old == nil:
-			old = &heldRow{}
-			f.rows[e.ID] = old
-			f.members++
-			if s.Ready {
-				s.Entered++
-				s.note("entered", e.ID)
-			}
+		case !have && s.Ready:
+			s.Entered++
+			s.note("entered", e.ID)
 		case s.Ready:
 			s.Changed++
 			s.note("changed", e.ID)
 		}
-		f.bytes += len(e.Row) - len(old.row)
-		old.row, old.version = slices.Clone(e.Row), old.version+1
-		if f.bytes > maxLiveBytes*(maxLive/maxLiveShown) {
+		f.bytes += len(e.Row) - len(old)
+		f.rows[e.ID] = slices.Clone(e.Row)
+		if f.bytes > maxLiveBytes {
 			f.err = tvilling.Errorf(tvilling.TooLarge, "The rows of this query are longer than a page follows. Show fewer members with SELECT.")
 		}
 	case live.Left:
-		if old := f.rows[e.ID]; old != nil {
-			f.bytes -= len(old.row)
+		if old, have := f.rows[e.ID]; have {
+			f.bytes -= len(old)
 			delete(f.rows, e.ID)
-			f.members++
 			s.Left++
 			s.note("left", e.ID)
 		}
@@ -163,7 +148,6 @@ func (f *followed) take(e live.Event) {
 	case live.Reset:
 		clear(f.rows)
 		f.bytes, s.Ready, s.Again = 0, false, e.Reason
-		f.members++
 	case live.Idle:
 	}
 	s.Members = len(f.rows)
@@ -174,41 +158,28 @@ func (s *liveResult) note(what string, id tvilling.Identity) {
 	s.Recent = s.Recent[:min(len(s.Recent), maxRecent)]
 }
 
-// fragments are the counters and, when rows came or went, the whole table, else
-// the rows alone that changed.
+// fragments are the counters and the table.
 func (f *followed) fragments(context.Context) ([]web.Fragment, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.state
+	names := []string{"live-counts"}
 	if f.err != nil {
 		// The page says so, and does not try again.
 		s.Problem = tvilling.MessageOf(f.err)
-		html, err := web.Render(pages, "live-counts", &s)
-		return []web.Fragment{{ID: "live-counts", HTML: html}}, err
-	}
-	if err := f.draw(&s); err != nil {
-		return nil, err
-	}
-	var list []web.Fragment
-	add := func(id, name string, data any) error {
-		html, err := web.Render(pages, name, data)
-		list = append(list, web.Fragment{ID: id, HTML: html})
-		return err
-	}
-	if err := add("live-counts", "live-counts", &s); err != nil {
-		return nil, err
-	}
-	if !s.Ready {
-		return list, nil
-	}
-	if f.told != f.members || f.told == 0 {
-		f.told = f.members
-		return list, add("live-rows", "live-rows", &s)
-	}
-	for _, row := range s.Rows {
-		if err := add(row.ID, "live-row", row); err != nil {
+	} else if s.Ready {
+		names = append(names, "live-rows")
+		if err := f.draw(&s); err != nil {
 			return nil, err
 		}
+	}
+	var list []web.Fragment
+	for _, name := range names {
+		html, err := web.Render(pages, name, &s)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, web.Fragment{ID: name, HTML: html})
 	}
 	return list, nil
 }
@@ -223,7 +194,7 @@ func (f *followed) draw(s *liveResult) error {
 	var rows [][]member
 	ids = ids[:min(len(ids), maxLiveShown)]
 	for _, id := range ids {
-		m, err := members(f.rows[id].row)
+		m, err := members(f.rows[id])
 		if err == nil && f.query.Star() {
 			m, err = unfold(m)
 		}
@@ -234,7 +205,7 @@ func (f *followed) draw(s *liveResult) error {
 	}
 	s.Columns, _ = columnsOf(rows, f.query.Star())
 	for i, id := range ids {
-		s.Rows = append(s.Rows, liveRow{ID: "live-" + rowID(id), Cells: cells(rows[i], s.Columns), Version: f.rows[id].version})
+		s.Rows = append(s.Rows, liveRow{ID: "live-" + rowID(id), Cells: cells(rows[i], s.Columns)})
 	}
 	return nil
 }
