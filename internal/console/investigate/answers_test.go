@@ -148,12 +148,13 @@ func TestCompletion(t *testing.T) {
 		if err := json.Unmarshal([]byte(s.page("/query/complete?"+url.Values{"q": {tt.before}}.Encode())), &got); err != nil {
 			t.Fatal(err)
 		}
-		text := fmt.Sprint(got.From)
+		var text strings.Builder
+		text.WriteString(fmt.Sprint(got.From))
 		for _, o := range got.Options {
-			text += " " + o.Label
+			text.WriteString(" " + o.Label)
 		}
-		if text != tt.want {
-			t.Errorf("%s: got %s, want %s", tt.before, text, tt.want)
+		if text.String() != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.before, text.String(), tt.want)
 		}
 	}
 	s.answer("/query/complete?q="+strings.Repeat("x", 9000), http.StatusRequestEntityTooLarge)

@@ -164,7 +164,7 @@ func wordByte(b byte) bool {
 // that a member is compared with: which member, what was typed, from where on.
 func valueAt(before string) (path, typed string, from int, ok bool) {
 	quote := -1
-	for i := 0; i < len(before); i++ {
+	for i := range len(before) {
 		if before[i] != '\'' {
 			continue
 		}

@@ -84,7 +84,7 @@ func (a *area) open(ctx context.Context, place string, f filter) (*detail, error
 	items, err := investigate.Items(rec)
 	if err != nil {
 		d.Trouble = err
-		return d, nil
+		return d, nil //nolint:nilerr // the page says so, and shows the rest
 	}
 	d.Words = wording.Event(&rec.Event, items)
 	d.More = max(0, len(items)-maxItems)

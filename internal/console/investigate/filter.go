@@ -115,8 +115,14 @@ func (f filter) Chips() []chip {
 
 // operators are those of conditions, with their words.
 var operators = []struct{ Name, Text string }{
-	{"=", "is"}, {"!=", "is not"}, {"contains", "contains"}, {"startswith", "starts with"},
-	{"<", "is less than"}, {"<=", "is at most"}, {">", "is more than"}, {">=", "is at least"},
+	{"=", "is"},
+	{"!=", "is not"},
+	{"contains", "contains"},
+	{"startswith", "starts with"},
+	{"<", "is less than"},
+	{"<=", "is at most"},
+	{">", "is more than"},
+	{">=", "is at least"},
 }
 
 func words(operator string) string {

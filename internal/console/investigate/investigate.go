@@ -143,9 +143,14 @@ type tab struct {
 // tabs are the ways between the pages, which keep device and time.
 func tabs(current string, s scope) []tab {
 	list := []tab{
-		{Text: "Events", Href: "investigate"}, {Text: "Processes", Href: "investigate/processes"}, {Text: "Connections", Href: "investigate/connections"},
-		{Text: "Logins", Href: "investigate/logins"}, {Text: "Ports", Href: "investigate/ports"}, {Text: "Accounts", Href: "investigate/users"},
-		{Text: "Baseline", Href: "investigate/baseline"}, {Text: "Query", Href: "query"},
+		{Text: "Events", Href: "investigate"},
+		{Text: "Processes", Href: "investigate/processes"},
+		{Text: "Connections", Href: "investigate/connections"},
+		{Text: "Logins", Href: "investigate/logins"},
+		{Text: "Ports", Href: "investigate/ports"},
+		{Text: "Accounts", Href: "investigate/users"},
+		{Text: "Baseline", Href: "investigate/baseline"},
+		{Text: "Query", Href: "query"},
 	}
 	for i := range list {
 		t := &list[i]

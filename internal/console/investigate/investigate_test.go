@@ -46,7 +46,7 @@ func (house) Record(context.Context, string, string, string) error { return nil 
 func newSite(t *testing.T) *site {
 	s := &site{t: t, answers: make(map[string]string)}
 	s.server = web.New(web.Options{
-		Accounts: house{}, Status: func() web.Status { return web.Status{Hub: "hub"} }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Accounts: house{}, Status: func() web.Status { return web.Status{Hub: "hub"} }, Logger: slog.New(slog.DiscardHandler),
 		SignIn: func(*web.Call) error { return tvilling.Errorf(tvilling.Unauthorized, "Sign in.") },
 		Routes: investigate.Routes(investigate.Options{
 			Hub: "hub", Events: s.read, EventsChanged: func() <-chan struct{} { return nil },
@@ -99,7 +99,7 @@ func (s *site) read(ctx context.Context, q event.Query) iter.Seq2[*event.Record,
 				!q.From.IsZero() && r.Event.Time.Before(q.From) || !q.To.IsZero() && !r.Event.Time.Before(q.To) {
 				continue
 			}
-			time.Sleep(s.wait) // in a bubble with its own time
+			time.Sleep(s.wait) //nolint:forbidigo // in a bubble with its own time
 			if !yield(r, ctx.Err()) {
 				return
 			}

@@ -97,7 +97,7 @@ func TestConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list := sum.Groups.([]*investigate.ConnectionGroup); list[0].Activity != nil { //nolint:errcheck // a panic tells
+	if list := sum.Groups.([]*investigate.ConnectionGroup); list[0].Activity != nil {
 		t.Errorf("without a range: %v", list[0].Activity)
 	}
 }

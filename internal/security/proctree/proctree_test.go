@@ -138,7 +138,7 @@ func TestBuild(t *testing.T) {
 func TestEveryObservationOnce(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {
-		r := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a test that can be repeated
+		r := rand.New(rand.NewPCG(seed, 7))
 		var list []proctree.Observation
 		for i := range 1 + r.IntN(200) {
 			o := proctree.Observation{Position: event.Position{Sequence: uint64(i)}, Item: r.IntN(2), Time: begin.Add(time.Duration(r.IntN(40)) * time.Second)}

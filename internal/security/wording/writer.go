@@ -54,11 +54,10 @@ func (w *writer) number(n int64, one, many string) *writer {
 	return w.words(text)
 }
 
-func (w *writer) id(pid int64) *writer {
+func (w *writer) id(pid int64) {
 	if pid != 0 {
 		w.words(", process " + strconv.FormatInt(pid, 10))
 	}
-	return w
 }
 
 // address adds an address with its port.
