@@ -142,12 +142,8 @@ func (p *pages) showBulk(c *web.Call, b *bulkPage) error {
 	if err != nil {
 		return err
 	}
-	if cheap, err := p.cheap(c.Context(), find, stats.Devices); err != nil {
+	if b.Matching, _, err = p.counts.of(c.Context(), l.condition, l.from, stats.Devices, b.All); err != nil {
 		return err
-	} else if cheap {
-		if b.Matching, err = p.counts.of(c.Context(), l.condition, l.from); err != nil {
-			return err
-		}
 	}
 	b.TooMany = b.Matching > MaxBatch
 	b.Total, b.Named = int64(len(b.IDs)), b.IDs

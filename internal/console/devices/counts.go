@@ -12,6 +12,8 @@ import (
 const (
 	// countFor is how long a count is shown again.
 	countFor = 5 * time.Second
+	// planFor is how long it is taken for known how a query is answered.
+	planFor = 30 * time.Second
 	// maxCounts is how many conditions have theirs kept.
 	maxCounts = 256
 )
@@ -29,26 +31,56 @@ type counted struct {
 	mu sync.Mutex
 	n  int64
 	at time.Time
+	// scans says that all devices are looked at for it, as of planned.
+	scans   bool
+	planned time.Time
 }
 
-// of counts the devices that a condition finds.
-func (k *counts) of(ctx context.Context, c condition, from string) (int64, error) {
+// of counts the devices that a condition finds. It does not count, unless that
+// is wanted anyway, where the hub would have to look at each of many devices.
+func (k *counts) of(ctx context.Context, c condition, from string, devices int64, anyway bool) (n int64, ok bool, err error) {
 	q, err := c.compile(from, "")
 	if err != nil {
-		return 0, err
+		return 0, false, err
+	}
+	if scans, err := k.scans(ctx, c, from, "", devices); err != nil || scans && !anyway {
+		return 0, false, err
 	}
 	entry := k.entry(from + "\n" + c.text)
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
 	if time.Since(entry.at) < countFor {
-		return entry.n, nil
+		return entry.n, true, nil
 	}
-	n, err := k.search.Count(ctx, q)
-	if err != nil {
-		return 0, err
+	if n, err = k.search.Count(ctx, q); err != nil {
+		return 0, false, err
 	}
 	entry.n, entry.at = n, time.Now()
-	return n, nil
+	return n, true, nil
+}
+
+// scans reports whether the hub looks at each of many devices to find those of
+// a condition in an order.
+func (k *counts) scans(ctx context.Context, c condition, from, order string, devices int64) (bool, error) {
+	if devices <= fewDevices {
+		return false, nil
+	}
+	q, err := c.compile(from, order)
+	if err != nil {
+		return false, err
+	}
+	entry := k.entry(from + "\n" + c.text + "\n" + order)
+	entry.mu.Lock()
+	defer entry.mu.Unlock()
+	if time.Since(entry.planned) < planFor {
+		return entry.scans, nil
+	}
+	e, err := k.search.Explain(ctx, q, query.Options{}, false)
+	if err != nil {
+		return false, err
+	}
+	entry.scans, entry.planned = e.Plan == search.Scan, time.Now()
+	return entry.scans, nil
 }
 
 func (k *counts) entry(key string) *counted {
@@ -66,16 +98,4 @@ func (k *counts) entry(key string) *counted {
 	e := &counted{}
 	k.kept[key] = e
 	return e
-}
-
-// cheap reports whether a query is answered without looking at every device.
-func (p *pages) cheap(ctx context.Context, q *query.Query, devices int64) (bool, error) {
-	if devices <= fewDevices {
-		return true, nil
-	}
-	e, err := p.Search.Explain(ctx, q, query.Options{}, false)
-	if err != nil {
-		return false, err
-	}
-	return e.Plan != search.Scan, nil
 }

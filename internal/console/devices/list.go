@@ -12,7 +12,6 @@ import (
 	"github.com/tvilling/tvilling/internal/console/ui"
 	"github.com/tvilling/tvilling/internal/console/web"
 	"github.com/tvilling/tvilling/internal/hub/query"
-	"github.com/tvilling/tvilling/internal/hub/search"
 )
 
 const (
@@ -140,16 +139,15 @@ func (p *pages) fill(c *web.Call, l listing, page *listPage) error {
 	if err != nil {
 		return err
 	}
-	plan, err := p.Search.Explain(ctx, find, query.Options{Size: pageSize}, false)
-	if err != nil {
-		return err
-	}
 	stats, err := p.Registry.Statistics(ctx)
 	if err != nil {
 		return err
 	}
-	page.Scope = p.scope(ctx, l, plan, stats.Devices, c.Query("count") == "1")
-	scan := plan.Plan == search.Scan && stats.Devices > fewDevices
+	page.Scope = p.scope(ctx, l, stats.Devices, c.Query("count") == "1")
+	scan, err := p.counts.scans(ctx, l.condition, l.from, l.sort.order(), stats.Devices)
+	if err != nil {
+		return err
+	}
 	if l.sort.order() != "" && (scan || l.sort.each && (!page.Scope.Counted || page.Scope.Match > manyDevices)) {
 		page.Unsorted, page.Scan, page.Sorting = true, scan, sortings[3]
 		if find, err = l.condition.compile(l.from, ""); err != nil {
@@ -230,18 +228,17 @@ type scope struct {
 	Count   string
 }
 
-func (p *pages) scope(ctx context.Context, l listing, plan *search.Explanation, devices int64, anyway bool) scope {
+func (p *pages) scope(ctx context.Context, l listing, devices int64, anyway bool) scope {
 	s := scope{Devices: devices}
-	if plan.Plan == search.Scan && devices > fewDevices && !anyway {
-		s.Count = changed(url.Values{"q": {l.condition.text}, "sort": {l.sort.Name}}, "count", "1")
-		return s
-	}
-	n, err := p.counts.of(ctx, l.condition, l.from)
-	if err != nil {
+	n, ok, err := p.counts.of(ctx, l.condition, l.from, devices, anyway)
+	switch {
+	case err != nil:
 		p.Logger.WarnContext(ctx, "devices not counted", "error", err)
-		return s
+	case !ok:
+		s.Count = changed(url.Values{"q": {l.condition.text}, "sort": {l.sort.Name}}, "count", "1")
+	default:
+		s.Match, s.Counted = n, true
 	}
-	s.Match, s.Counted = n, true
 	return s
 }
 

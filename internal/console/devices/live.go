@@ -125,15 +125,11 @@ func (s *liveList) news(ctx context.Context) (web.Fragment, error) {
 	} else {
 		return web.Fragment{}, err
 	}
-	ok, err := s.cheap(ctx, s.find, devices)
+	n, ok, err := s.counts.of(ctx, s.listing.condition, s.listing.from, devices, false)
 	if err != nil {
 		return web.Fragment{}, err
 	}
 	if ok {
-		n, err := s.counts.of(ctx, s.listing.condition, s.listing.from)
-		if err != nil {
-			return web.Fragment{}, err
-		}
 		if !s.counted {
 			s.began, s.counted = n, true
 		}

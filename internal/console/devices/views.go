@@ -69,13 +69,5 @@ func (p *pages) viewCount(ctx context.Context, text string) (n int64, ok bool, e
 	if err != nil {
 		return 0, false, err
 	}
-	q, err := c.compile(withModules, "")
-	if err != nil {
-		return 0, false, err
-	}
-	if ok, err = p.cheap(ctx, q, stats.Devices); err != nil || !ok {
-		return 0, false, err
-	}
-	n, err = p.counts.of(ctx, c, withModules)
-	return n, err == nil, err
+	return p.counts.of(ctx, c, withModules, stats.Devices, false)
 }
