@@ -30,8 +30,9 @@ type Stream struct {
 }
 
 const (
-	// pace is the least time between two looks for one page.
-	pace = time.Second
+	// pace is the least time between two looks for one page: what is on screen
+	// is to be current within a second, the look and the way included.
+	pace = 700 * time.Millisecond
 	// beat is the longest time without a sign of life.
 	beat = 15 * time.Second
 	// again is how often the session of an open page is looked at.
@@ -79,6 +80,7 @@ func (c *Call) Stream(s Stream) error {
 		if part == nil {
 			part = []byte(": \n\n")
 		}
+		rest := time.Now().Add(pace)
 		for next := time.Now().Add(s.Every); ; {
 			if err := send(part); err != nil {
 				return nil //nolint:nilerr // the browser went away
@@ -92,7 +94,7 @@ func (c *Call) Stream(s Stream) error {
 			if s.Every > 0 && next.Before(until) {
 				until = next
 			}
-			if c.wait(waits, until) || s.Every > 0 && !time.Now().Before(next) {
+			if c.wait(waits, rest, until) || s.Every > 0 && !time.Now().Before(next) {
 				break
 			}
 			if c.over() {
@@ -117,13 +119,13 @@ func (c *Call) gone() bool {
 	return err != nil || !who.May(c.Route.Role)
 }
 
-// wait returns true when one of the channels says so, after the least time
-// between two looks, and false when it is over or until has come.
-func (c *Call) wait(waits []<-chan struct{}, until time.Time) bool {
+// wait returns true when one of the channels says so, but not before rest has
+// come, and false when it is over or until has come.
+func (c *Call) wait(waits []<-chan struct{}, rest, until time.Time) bool {
 	done := func(ch <-chan struct{}) reflect.SelectCase {
 		return reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ch)}
 	}
-	pause := time.NewTimer(pace)
+	pause := time.NewTimer(max(0, time.Until(rest)))
 	defer pause.Stop()
 	select {
 	case <-pause.C:
@@ -146,8 +148,9 @@ func (c *Call) wait(waits []<-chan struct{}, until time.Time) bool {
 	return chosen >= ends
 }
 
-// difference is the event that has the fragments that are not as they were
-// sent; nil if all are.
+// difference is an event for each fragment that is not as it was sent; nil if all
+// are. One event each, since a browser reads what is in one as the content of
+// one element, and a row of a table is none where a section may stand.
 func difference(list []Fragment, sent map[string][sha256.Size]byte) []byte {
 	var b bytes.Buffer
 	for _, f := range list {
@@ -156,13 +159,9 @@ func difference(list []Fragment, sent map[string][sha256.Size]byte) []byte {
 			continue
 		}
 		sent[f.ID] = sum
-		b.WriteString(string(f.HTML))
-		b.WriteByte('\n')
+		b.Write(event("patch", []byte(f.HTML)))
 	}
-	if b.Len() == 0 {
-		return nil
-	}
-	return event("patch", b.Bytes())
+	return b.Bytes()
 }
 
 // event is one server-sent event. A carriage return would end a line of it.
