@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/tvilling/tvilling/internal/hub/health"
@@ -140,19 +139,19 @@ func (a *App) facts(now time.Time) health.Facts {
 	st, ev, lg := a.store.Stats(), s.events.Stats(), s.store.Stats()
 	f := health.Facts{
 		Time: now.UTC(), Started: a.started.UTC(), Version: a.opt.Version,
-		Commit:          health.Commit{Queue: int64(a.committer.Waiting()), Stalls: st.Stalls, Refused: st.Refused + lg.Refused, WriteBack: text(st.WriteBackError), Ledger: text(lg.Lost)},
+		Commit:          health.Commit{Queue: a.committer.Waiting(), Stalls: st.Stalls, Refused: st.Refused + lg.Refused, WriteBack: text(st.WriteBackError), Ledger: text(lg.Lost)},
 		Stores:          a.storesOf(st.JournalBytes, ev.Bytes, ev.First),
 		Disk:            disk(a.opt.Data),
-		Sessions:        health.Sessions{Connected: int64(a.sessions.Connected()), Refused: make(map[string]int64)},
-		CertificateEnds: a.tls.Stats().NotAfter, CertificateRefused: int64(a.tls.Stats().Refusals), //nolint:gosec // a count
+		Sessions:        health.Sessions{Connected: a.sessions.Connected(), Refused: make(map[string]int64)},
+		CertificateEnds: a.tls.Stats().NotAfter, CertificateRefused: int64(a.tls.Stats().Refusals),
 		DeadLetters: ev.DeadLetters, DeadLettersShed: ev.DeadLettersShed,
 		Corrupt: st.Corrupt + lg.Corrupt + ev.Corrupt, QueriesRefused: a.search.Stats().Refused, RefusalsShed: s.watch.Stats().Shed,
-		PosturesFailing: int64(s.posture.Stats().Failing), EventFlushErrors: ev.FlushErrors, StoppedRollouts: a.configurations.Stats().Stopped,
+		PosturesFailing: s.posture.Stats().Failing, EventFlushErrors: ev.FlushErrors, StoppedRollouts: a.configurations.Stats().Stopped,
 		AdoptionFailed: a.onboard.Progress().Failed, AdoptionRemaining: a.onboard.Progress().Remaining,
 	}
 	for _, kind := range []message.Kind{message.Telemetry, message.Security} {
 		_, refused := a.messages.Counts(kind)
-		f.MessagesRefused += int64(refused) //nolint:gosec // a count
+		f.MessagesRefused += refused
 	}
 	a.gateway.Stats().Each(func(name, reason string, n int64) {
 		if name == "refused" && n > 0 {
@@ -209,16 +208,6 @@ func (a *App) storesOf(journal, events int64, firstEvent time.Time) []health.Sto
 	}
 	list[3].Oldest = firstEvent
 	return list
-}
-
-// disk looks at the file system of the data directory.
-func disk(dir string) health.Disk {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
-		return health.Disk{}
-	}
-	size := int64(st.Bsize)
-	return health.Disk{Free: int64(st.Bavail) * size, Total: int64(st.Blocks) * size} //nolint:gosec // no disk is so large
 }
 
 // fileBytes is the size of files of a folder; one that is not there has none.

@@ -43,7 +43,7 @@ func (a *area) conflict(c *web.Call, e *editor) error {
 	p := &conflict{editor: e, Theirs: theirs}
 	before, now, mine := base.texts(), theirs.texts(), e.texts()
 	for i, f := range fieldNames {
-		if before[i] == now[i] && before[i] == mine[i] || now[i] == mine[i] {
+		if now[i] == mine[i] {
 			continue
 		}
 		p.Rows = append(p.Rows, clash{f, before[i], now[i], mine[i], before[i] != now[i] && before[i] != mine[i]})

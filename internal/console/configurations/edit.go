@@ -263,12 +263,20 @@ func (e *editor) Action() string {
 // Hidden are all fields, for a page that shows something else and sends them on.
 func (e *editor) Hidden() (list []value) {
 	add := func(name, text string) { list = append(list, value{Path: name, JSON: text}) }
-	for _, v := range []value{
-		{"id", e.ID}, {"kind", e.Kind}, {"target", e.Target}, {"priority", e.Priority}, {"content", e.Content}, {"labels", e.Labels}, {"steps", e.Steps},
-		{"wait", e.Wait}, {"unhealthy", e.Unhealthy}, {"limit", e.Limit}, {"reaction", e.Reaction}, {"copy", e.Copy}, {"etag", string(e.Etag)}, {"base", e.Base},
-	} {
-		add(v.Path, v.JSON)
-	}
+	add("id", e.ID)
+	add("kind", e.Kind)
+	add("target", e.Target)
+	add("priority", e.Priority)
+	add("content", e.Content)
+	add("labels", e.Labels)
+	add("steps", e.Steps)
+	add("wait", e.Wait)
+	add("unhealthy", e.Unhealthy)
+	add("limit", e.Limit)
+	add("reaction", e.Reaction)
+	add("copy", e.Copy)
+	add("etag", string(e.Etag))
+	add("base", e.Base)
 	if e.Paused {
 		add("paused", "on")
 	}

@@ -95,7 +95,7 @@ func write(c *configuration.Configuration) fields {
 	if c.Kind() == configuration.Modules {
 		f.Kind = forModules
 	}
-	_, f.Target = splitTarget(c.Target)
+	f.Target = conditionOf(c.Target)
 	f.Content = indent(c.Content)
 	if isAgent(c) && strings.HasPrefix(f.Target, security) {
 		if rest, ok := agentRest(f.Target); ok {
@@ -120,7 +120,7 @@ func write(c *configuration.Configuration) fields {
 		if r.Wait > 0 {
 			f.Wait = r.Wait.String()
 		}
-		if _, f.Unhealthy = splitTarget(r.Unhealthy); r.Limit != (configuration.Share{}) {
+		if f.Unhealthy = conditionOf(r.Unhealthy); r.Limit != (configuration.Share{}) {
 			f.Limit = r.Limit.String()
 		}
 		f.Reaction = string(r.OnUnhealthy)

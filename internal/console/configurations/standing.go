@@ -161,7 +161,7 @@ func (s *standing) UnhealthyHref() string {
 	if s.Configuration.Rollout == nil || s.Configuration.Rollout.Unhealthy == "" {
 		return ""
 	}
-	_, condition := splitTarget(s.Configuration.Rollout.Unhealthy)
+	condition := conditionOf(s.Configuration.Rollout.Unhealthy)
 	return s.found(s.mark() + " = 'Applied' AND (" + condition + ")")
 }
 
@@ -169,22 +169,22 @@ func (s *standing) mark() string { return "configurations.[[" + s.ID() + "]].sta
 
 // Where is the target condition without what says that it is for modules.
 func (s *standing) Where() string {
-	_, condition := splitTarget(s.Configuration.Target)
+	condition := conditionOf(s.Configuration.Target)
 	return condition
 }
 
 // modulesPrefix begins the conditions that are for modules.
 const modulesPrefix = "from devices.modules where"
 
-// splitTarget takes from a target condition what says that it is for modules.
-func splitTarget(target string) (modules bool, condition string) {
+// conditionOf is a target condition without what says that it is for modules.
+func conditionOf(target string) string {
 	target = strings.TrimSpace(target)
 	fields := strings.Fields(target)
 	if len(fields) < 3 || !strings.EqualFold(strings.Join(fields[:3], " "), modulesPrefix) {
-		return false, target
+		return target
 	}
 	for _, word := range fields[:3] {
 		target = strings.TrimSpace(target[len(word):])
 	}
-	return true, target
+	return target
 }

@@ -87,16 +87,16 @@ func (s *state) Uptime() time.Duration { return s.Facts.Time.Sub(s.Facts.Started
 // Old reports whether no figures have been taken yet.
 func (s *state) Old() bool { return s.Facts.Time.IsZero() }
 
-// Refusals are the connections that were turned away, by reason.
-func (s *state) Refusals() (list []struct {
+// refusal is a reason for which connections were turned away.
+type refusal struct {
 	Reason string
 	N      int64
-}) {
+}
+
+// Refusals are the connections that were turned away, by reason.
+func (s *state) Refusals() (list []refusal) {
 	for _, reason := range slices.Sorted(maps.Keys(s.Facts.Sessions.Refused)) {
-		list = append(list, struct {
-			Reason string
-			N      int64
-		}{strings.ReplaceAll(reason, "_", " "), s.Facts.Sessions.Refused[reason]})
+		list = append(list, refusal{strings.ReplaceAll(reason, "_", " "), s.Facts.Sessions.Refused[reason]})
 	}
 	return list
 }

@@ -74,7 +74,7 @@ func TestTestOfOneThatAcknowledgesNothing(t *testing.T) {
 		if o, err := r.Test(t.Context(), "user:anna"); err != nil || !o.Taken {
 			t.Fatalf("test: %+v, %v", o, err)
 		}
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		synctest.Wait()
 		if c := r.Status().Cursor; c != 2 {
 			t.Errorf("cursor = %d, want 2: all has settled", c)
