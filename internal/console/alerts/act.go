@@ -199,8 +199,12 @@ var spans = []struct {
 	Value, Text string
 	d           time.Duration
 }{
-	{"", "for good", 0}, {"1d", "for 1 day", 24 * time.Hour}, {"7d", "for 7 days", 7 * 24 * time.Hour},
-	{"30d", "for 30 days", 30 * 24 * time.Hour}, {"90d", "for 90 days", 90 * 24 * time.Hour}, {"at", "until the time below", 0},
+	{"", "for good", 0},
+	{"1d", "for 1 day", 24 * time.Hour},
+	{"7d", "for 7 days", 7 * 24 * time.Hour},
+	{"30d", "for 30 days", 30 * 24 * time.Hour},
+	{"90d", "for 90 days", 90 * 24 * time.Hour},
+	{"at", "until the time beside", 0},
 }
 
 // Spans are the choices of how long a dismissal holds.

@@ -143,9 +143,8 @@ func (p *area) tree(ctx context.Context, a *ledger.Alert, out *around) error {
 		return nil
 	}
 	ev := &a.Evidence[0]
-	var item struct{ ProcessID int64 }
-	// Evidence of other kinds has no process, and no tree.
-	if json.Unmarshal(ev.Item, &item) != nil || item.ProcessID == 0 {
+	pid := processOf(ev)
+	if pid == 0 {
 		return nil
 	}
 	scope := investigate.Scope{Device: a.Device, From: ev.Time.Add(-beforehand), To: ev.Time.Add(afterwards)}
@@ -153,9 +152,19 @@ func (p *area) tree(ctx context.Context, a *ledger.Alert, out *around) error {
 	if err != nil {
 		return err
 	}
-	out.Tree, out.Left = draw(tree.Forest, ev.Event, item.ProcessID, ev.Time)
+	out.Tree, out.Left = draw(tree.Forest, ev.Event, pid, ev.Time)
 	out.TreeHref = ui.URL("investigate", "processes", url.Values{
 		"device": {string(a.Device)}, "from": {scope.From.UTC().Format(time.RFC3339)}, "to": {scope.To.UTC().Format(time.RFC3339)},
 	})
 	return nil
+}
+
+// processOf is the process that evidence is about; 0 for none, as evidence of
+// other kinds has.
+func processOf(ev *ledger.Evidence) int64 {
+	var item struct{ ProcessID int64 }
+	if json.Unmarshal(ev.Item, &item) != nil {
+		return 0
+	}
+	return item.ProcessID
 }

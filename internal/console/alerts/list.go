@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -139,10 +140,8 @@ func (f filter) Has(list, word string) bool {
 	if list == "status" {
 		words = f.Status
 	}
-	for _, w := range words {
-		if w == word {
-			return true
-		}
+	if slices.Contains(words, word) {
+		return true
 	}
 	return list == "status" && word == openOnes && len(f.Status) == 0
 }

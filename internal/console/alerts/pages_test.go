@@ -153,7 +153,6 @@ func TestTriage(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	older := b.raise("pump-1", "sh >& /dev/tcp/1")
-	time.Sleep(time.Millisecond) // so that one is older
 	newer := b.raise("pump-2", "sh >& /dev/tcp/2")
 	page := b.get("/console/alerts/"+newer.ID+"?severity=high", 200)
 	for _, want := range []string{"2 alerts", "A shell joined to a connection.", "<mark>", "Unix shell", "Take it off.", "counted in silence", "pump-1"} {
@@ -190,11 +189,11 @@ func TestUndoEnds(t *testing.T) {
 		page := b.get("/console/alerts/"+a.ID, 200)
 		to, _ := b.post("/console/alerts/"+a.ID+"/start", b.seen(page, "start"), 303)
 		undo := b.seen(b.get(to, 200), "undo")
-		time.Sleep(11 * time.Second)
+		<-time.After(11 * time.Second)
 		if strings.Contains(b.get(to, 200), "data-undo") {
 			t.Error("the page still offers to undo after 11 s")
 		}
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		b.post("/console/alerts/undo", undo, 409)
 		if got := b.alert(a.ID).Status; got != ledger.InProgress {
 			t.Errorf("the alert is %s", got)
@@ -291,7 +290,6 @@ func TestMany(t *testing.T) {
 		t.Errorf("after undo: %s", got)
 	}
 	seen := time.Now()
-	time.Sleep(time.Millisecond)
 	late := b.raise("late", "sh")
 	b.post("/console/alerts/many?severity=high", url.Values{"act": {"acknowledge"}, "all": {"1"}, "seen": {seen.UTC().Format(time.RFC3339Nano)}}, 303)
 	for _, a := range list {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/tvilling/tvilling/internal/console/ui"
@@ -161,7 +162,7 @@ func (f *fact) table(items []json.RawMessage) {
 		}
 		row := make(map[string]string)
 		for _, m := range members {
-			if _, ok := row[m.name]; !ok && !contains(columns, m.name) {
+			if _, ok := row[m.name]; !ok && !slices.Contains(columns, m.name) {
 				columns = append(columns, m.name)
 			}
 			row[m.name] = scalar(m.value)
@@ -178,15 +179,6 @@ func (f *fact) table(items []json.RawMessage) {
 		}
 		f.Rows = append(f.Rows, cells)
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
 }
 
 type member struct {

@@ -45,8 +45,11 @@ func TestFacts(t *testing.T) {
 	t.Parallel()
 	got := factsOf(json.RawMessage(`{"count":2,"on":true,"list":["a","b"],"checks":[{"id":"1","found":"x"},{"id":"2","title":"<b>"}],"none":[]}`))
 	want := []fact{
-		{Name: "How many", Value: "2"}, {Name: "on", Value: "yes"}, {Name: "list", Value: "a, b"},
-		{Name: "Checks", Columns: []string{"check", "found", "title"}, Rows: [][]string{{"1", "x", ""}, {"2", "", "<b>"}}}, {Name: "none"},
+		{Name: "How many", Value: "2"},
+		{Name: "on", Value: "yes"},
+		{Name: "list", Value: "a, b"},
+		{Name: "Checks", Columns: []string{"check", "found", "title"}, Rows: [][]string{{"1", "x", ""}, {"2", "", "<b>"}}},
+		{Name: "none"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("factsOf (-want +got):\n%s", d)

@@ -58,7 +58,8 @@ func TestUndo(t *testing.T) {
 		},
 		"reopen what was dismissed for a time": {
 			[]alert.Change{{Status: new(ledger.Dismissed), Reason: new("acceptedRisk"), DismissedUntil: &until}},
-			alert.Change{Status: new(ledger.New)}, []string{"dismissed"},
+			alert.Change{Status: new(ledger.New)},
+			[]string{"dismissed"},
 		},
 		"assign": {[]alert.Change{{Owner: new("bob")}}, alert.Change{Owner: new("ann")}, []string{"assigned"}},
 		"note":   {nil, alert.Change{Note: new("seen")}, []string{"noted"}},
