@@ -71,6 +71,9 @@ func parseBook(users, sessions []byte, now time.Time) (*book, error) {
 		return nil, err
 	}
 	for _, r := range rs {
+		if r == nil || CheckName(r.Name) != nil || b.users[fold(r.Name)] != nil {
+			return nil, damaged(usersSetting, nil)
+		}
 		b.users[fold(r.Name)] = r
 	}
 	var os []*opened
@@ -78,9 +81,12 @@ func parseBook(users, sessions []byte, now time.Time) (*book, error) {
 		return nil, err
 	}
 	for _, o := range os {
+		if o == nil {
+			return nil, damaged(sessionsSetting, nil)
+		}
 		raw, err := base64.StdEncoding.DecodeString(o.Sum)
 		if err != nil || len(raw) != len(o.sum) {
-			return nil, &tvilling.Error{Code: tvilling.Corrupt, Op: "read", Subject: sessionsSetting, Message: "A stored session is damaged.", Err: err}
+			return nil, damaged(sessionsSetting, err)
 		}
 		o.sum, o.seen = sum(raw), new(atomic.Int64)
 		o.seen.Store(now.UnixNano())
@@ -94,13 +100,22 @@ func decode(name string, value []byte, into any) error {
 		return nil
 	}
 	if err := json.Unmarshal(value, into); err != nil {
-		return &tvilling.Error{Code: tvilling.Corrupt, Op: "read", Subject: name, Message: "The stored users cannot be read.", Err: err}
+		return damaged(name, err)
 	}
 	return nil
 }
 
+// damaged is an error that keeps the hub from starting: without its users it
+// would be open to whoever makes the first admin.
+func damaged(name string, err error) error {
+	return &tvilling.Error{
+		Code: tvilling.Corrupt, Op: "read", Subject: name, Err: err,
+		Message: "The stored users or sessions of the console are damaged (setting " + name + "), and the hub does not go on without them. Restore a backup of the data directory.",
+	}
+}
+
 // readBook reads users and sessions as a change sees them.
-func readBook(tx *commit.Tx) (*book, error) {
+func readBook(tx *commit.Tx, now time.Time) (*book, error) {
 	users, err := tx.Setting(usersSetting)
 	if err != nil {
 		return nil, err
@@ -109,7 +124,7 @@ func readBook(tx *commit.Tx) (*book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseBook(users, sessions, tx.Time())
+	return parseBook(users, sessions, now)
 }
 
 // write stages what has changed.

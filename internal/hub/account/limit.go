@@ -12,27 +12,30 @@ import (
 // How often somebody may try in vain. From the last of the free tries on the
 // wait doubles, up to a longest one, which is short: a name must not be locked
 // by whoever types it wrong on purpose. What is left then is a try each longest
-// wait, far too few to guess a password of twelve characters.
+// wait, far too few to guess a password of twelve characters. A try counts as
+// one in vain while it is made: many at once are not all the first one.
 const (
 	freeByName, freeByAddress = 5, 20
 	longestWait               = 30 * time.Second
 	// forgetAfter without another try, nothing is left of those before.
 	forgetAfter = 15 * time.Minute
-	// maxTries bounds how many names and addresses are remembered, each.
+	// maxTries bounds how many names, addresses and pairs of both are
+	// remembered, each.
 	maxTries = 10_000
 	// maxTrusted bounds how many pairs of name and address are remembered
 	// from which that user has signed in.
 	maxTrusted = 4 * MaxUsers
 )
 
-// tries are the failed ones of one name or address.
+// tries are those of one name or address: how many failed, the last of them
+// when, and how many are being made.
 type tries struct {
-	failed int
-	last   time.Time
+	failed, pending int
+	last            time.Time
 }
 
 func (t tries) wait(free int, now time.Time) time.Duration {
-	over := t.failed - free
+	over := t.failed + t.pending - free
 	if over < 0 {
 		return 0
 	}
@@ -40,7 +43,11 @@ func (t tries) wait(free int, now time.Time) time.Duration {
 	if over < 5 {
 		wait = time.Second << over
 	}
-	return max(0, t.last.Add(wait).Sub(now))
+	left := max(0, t.last.Add(wait).Sub(now))
+	if t.pending > 0 {
+		left = max(left, time.Second) // one after the other from here on
+	}
+	return left
 }
 
 // limiter slows down guessing. It knows names and addresses, in bounded
@@ -49,13 +56,16 @@ type limiter struct {
 	mu        sync.Mutex
 	names     map[string]tries
 	addresses map[string]tries
-	trusted   map[pair]time.Time
+	// pairs are tries of a name from an address: what counts where the name's
+	// user is known, and what the address is forgiven once that is shown.
+	pairs   map[pair]tries
+	trusted map[pair]time.Time
 }
 
 type pair struct{ name, address string }
 
 func newLimiter() *limiter {
-	return &limiter{names: make(map[string]tries), addresses: make(map[string]tries), trusted: make(map[pair]time.Time)}
+	return &limiter{names: make(map[string]tries), addresses: make(map[string]tries), pairs: make(map[pair]tries), trusted: make(map[pair]time.Time)}
 }
 
 // network is the address that counts: of IPv6 the 64 bits that are one
@@ -74,19 +84,50 @@ func network(address string) string {
 	return a.String()
 }
 
-// wait returns how long a try has to wait; one that has to is not made. From
-// where a user has signed in before, strangers who try the same name elsewhere
-// do not count.
-func (l *limiter) wait(name, address string) time.Duration {
+// begin returns how long a try has to wait; one that has to is not made. Else
+// the try has begun, and ends by failed, passed or unmade. From where a user has
+// signed in before, strangers who try the same name elsewhere do not count.
+func (l *limiter) begin(name, address string) time.Duration {
 	name, address = limitName(name), network(address)
+	p := pair{name, address}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	wait := l.addresses[address].wait(freeByAddress, now)
-	if _, ok := l.trusted[pair{name, address}]; !ok && name != "" {
-		wait = max(wait, l.names[name].wait(freeByName, now))
+	if name != "" {
+		byName := l.names[name]
+		if _, ok := l.trusted[p]; ok {
+			byName = l.pairs[p]
+		}
+		wait = max(wait, byName.wait(freeByName, now))
 	}
-	return wait
+	if wait > 0 {
+		return wait
+	}
+	l.each(name, address, func(t *tries) { t.pending++ })
+	return 0
+}
+
+// each changes all that is known of a name and an address.
+func (l *limiter) each(name, address string, f func(*tries)) {
+	change(l.addresses, address, f)
+	if name != "" {
+		change(l.names, name, f)
+		change(l.pairs, pair{name, address}, f)
+	}
+}
+
+func change[K comparable](m map[K]tries, key K, f func(*tries)) {
+	t, ok := m[key]
+	f(&t)
+	if t.pending = max(0, t.pending); t.pending+t.failed <= 0 {
+		delete(m, key)
+		return
+	}
+	if !ok && len(m) >= maxTries {
+		forget(m, time.Now())
+	}
+	m[key] = t
 }
 
 // limitName is a name as it counts: what cannot be one counts as one.
@@ -97,39 +138,33 @@ func limitName(name string) string {
 	return fold(name)
 }
 
-// failed counts a try in vain.
+// failed ends a try in vain.
 func (l *limiter) failed(name, address string) {
-	name, address = limitName(name), network(address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	if name != "" {
-		count(l.names, name, now)
-	}
-	count(l.addresses, address, now)
+	l.each(limitName(name), network(address), func(t *tries) {
+		t.pending--
+		if now.Sub(t.last) > forgetAfter {
+			t.failed = 0
+		}
+		t.failed, t.last = min(t.failed+1, math.MaxInt32), now
+	})
 }
 
-func count(m map[string]tries, key string, now time.Time) {
-	t := m[key]
-	if now.Sub(t.last) > forgetAfter {
-		t = tries{}
-	}
-	if t.failed < math.MaxInt32 {
-		t.failed++
-	}
-	t.last = now
-	if _, ok := m[key]; !ok && len(m) >= maxTries {
-		forget(m, now)
-	}
-	m[key] = t
+// unmade ends a try that was not one: nobody knows whether it was right.
+func (l *limiter) unmade(name, address string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.each(limitName(name), network(address), func(t *tries) { t.pending-- })
 }
 
 // forget makes room: what is old goes, and if that is not enough, what has
 // failed least.
-func forget(m map[string]tries, now time.Time) {
+func forget[K comparable](m map[K]tries, now time.Time) {
 	least := math.MaxInt32
 	for key, t := range m {
-		if now.Sub(t.last) > forgetAfter {
+		if t.pending == 0 && now.Sub(t.last) > forgetAfter {
 			delete(m, key)
 			continue
 		}
@@ -149,15 +184,19 @@ func forget(m map[string]tries, now time.Time) {
 	}
 }
 
-// passed forgets the tries of a name from an address, from where its user has
-// signed in now.
+// passed ends a try by which a user has signed in. The tries of the name are
+// forgotten, and at the address those of this name: others who try from there
+// are not forgiven for it.
 func (l *limiter) passed(name, address string) {
 	name, address = limitName(name), network(address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.names, name)
-	delete(l.addresses, address)
 	p := pair{name, address}
+	mine := l.pairs[p].failed
+	l.each(name, address, func(t *tries) { t.pending-- })
+	change(l.addresses, address, func(t *tries) { t.failed = max(0, t.failed-mine) })
+	change(l.names, name, func(t *tries) { t.failed = 0 })
+	change(l.pairs, p, func(t *tries) { t.failed = 0 })
 	if _, ok := l.trusted[p]; !ok && len(l.trusted) >= maxTrusted {
 		oldest, at := p, time.Now()
 		for key, t := range l.trusted {

@@ -128,7 +128,7 @@ func (s *Service) Setup(ctx context.Context, code, name, password string, from O
 	if !s.SetupOpen() {
 		return "", Session{}, tvilling.Errorf(tvilling.InvalidArgument, "This hub has an admin already. Sign in, or ask an admin.")
 	}
-	if wait := s.limits.wait("", from.Address); wait > 0 {
+	if wait := s.limits.begin("", from.Address); wait > 0 {
 		return "", Session{}, tooMany(wait)
 	}
 	want, got := sumOf(s.opt.SetupCode), sumOf(plain(code))
@@ -137,6 +137,7 @@ func (s *Service) Setup(ctx context.Context, code, name, password string, from O
 		s.refusals.add("", from.Address)
 		return "", Session{}, at("code", tvilling.Errorf(tvilling.InvalidArgument, "This is not the set-up code of this hub. The hub wrote a new one at its last start."))
 	}
+	s.limits.unmade("", from.Address)
 	if err := CheckName(name); err != nil {
 		return "", Session{}, err
 	}

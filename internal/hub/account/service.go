@@ -159,19 +159,22 @@ func (s *Service) adopt(b *book) {
 var errNothing = tvilling.Errorf(tvilling.Internal, "nothing to change")
 
 // change applies f to users and sessions, durably, and puts them in force. f
-// returns what the journal is to say; one without an Op is not recorded.
+// returns what the journal is to say; one without an Op is not recorded. The
+// time is the clock's, as everywhere here: that of the journal does not go back
+// with the clock, and would end sessions that are in use.
 func (s *Service) change(ctx context.Context, f func(b *book, now time.Time) (state.Change, error)) error {
 	err := s.opt.Commit.Do(ctx, func(tx *commit.Tx) error {
-		b, err := readBook(tx)
+		now := time.Now().UTC()
+		b, err := readBook(tx, now)
 		if err != nil {
 			return err
 		}
 		s.recall(b)
-		c, err := f(b, tx.Time())
+		c, err := f(b, now)
 		if err != nil {
 			return err
 		}
-		b.end(func(o *opened) bool { return s.over(o, tx.Time()) })
+		b.end(func(o *opened) bool { return s.over(o, now) })
 		if err := b.write(tx); err != nil {
 			return err
 		}
@@ -196,9 +199,13 @@ func (s *Service) recall(b *book) {
 	}
 }
 
+// clockStep is how far a clock may be set back without ending sessions. Those of
+// a clock that ran ahead by more would last longer than sessions do.
+const clockStep = 5 * time.Minute
+
 // over reports whether a session has ended by itself.
 func (s *Service) over(o *opened, now time.Time) bool {
-	return !now.Before(o.Expires) || now.Sub(o.usedAt()) >= s.opt.Idle
+	return !now.Before(o.Expires) || now.Sub(o.usedAt()) >= s.opt.Idle || o.Created.Sub(now) > clockStep
 }
 
 // entry is a change as the journal has it.

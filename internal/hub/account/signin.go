@@ -27,10 +27,12 @@ func refusal() error {
 // that opens it. That a name is not known, or its user disabled, cannot be told
 // from a wrong password, nor by the time that it takes.
 func (s *Service) SignIn(ctx context.Context, name, password string, from Origin) (string, Session, error) {
-	if wait := s.limits.wait(name, from.Address); wait > 0 {
+	if wait := s.limits.begin(name, from.Address); wait > 0 {
 		s.refusals.add(s.known(name), from.Address)
 		return "", Session{}, tooMany(wait)
 	}
+	end := s.limits.unmade
+	defer func() { end(name, from.Address) }()
 	r, hash := s.now().users[fold(name)], s.decoy
 	if r != nil && r.Hash != "" {
 		hash = r.Hash
@@ -43,7 +45,7 @@ func (s *Service) SignIn(ctx context.Context, name, password string, from Origin
 		return "", Session{}, err
 	}
 	if !ok || r == nil || r.Hash == "" || r.Disabled {
-		s.limits.failed(name, from.Address)
+		end = s.limits.failed
 		s.refusals.add(s.known(name), from.Address)
 		return "", Session{}, refusal()
 	}
@@ -55,7 +57,7 @@ func (s *Service) SignIn(ctx context.Context, name, password string, from Origin
 	}
 	token, who, err := s.open(ctx, opening{user: r.Name, from: from, how: "password", hash: r.Hash, next: next})
 	if err == nil {
-		s.limits.passed(name, from.Address)
+		end = s.limits.passed
 	}
 	return token, who, err
 }

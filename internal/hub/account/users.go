@@ -158,15 +158,17 @@ func (s *Service) ChangePassword(ctx context.Context, who Session, current, next
 	if !who.ByLink && r.Hash != "" {
 		how.hash = r.Hash
 		// Whoever has found an open browser is not to guess here, either.
-		if wait := s.limits.wait(r.Name, who.From.Address); wait > 0 {
+		if wait := s.limits.begin(r.Name, who.From.Address); wait > 0 {
 			return tooMany(wait)
 		}
+		end := s.limits.unmade
+		defer func() { end(r.Name, who.From.Address) }()
 		ok, _, err := s.opt.Hasher.Verify(ctx, r.Hash, current)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			s.limits.failed(r.Name, who.From.Address)
+			end = s.limits.failed
 			return at("current", tvilling.Errorf(tvilling.InvalidArgument, "This is not the password there is. Nothing was changed."))
 		}
 	}
