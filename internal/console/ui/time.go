@@ -13,8 +13,10 @@ const stamp = "2006-01-02 15:04:05 UTC"
 func relative(t, now time.Time) string {
 	d := now.Sub(t)
 	switch {
-	case d < -time.Minute:
+	case d < -time.Minute && now.UTC().Year() == t.UTC().Year():
 		return t.UTC().Format("2 Jan 15:04")
+	case d < -time.Minute:
+		return t.UTC().Format("2 Jan 2006")
 	case d < time.Second:
 		return "now"
 	case d < time.Minute:
@@ -23,7 +25,7 @@ func relative(t, now time.Time) string {
 		return fmt.Sprintf("%d min ago", int(d/time.Minute))
 	case d < 24*time.Hour:
 		return fmt.Sprintf("%d h ago", int(d/time.Hour))
-	case now.Year() == t.UTC().Year():
+	case now.UTC().Year() == t.UTC().Year():
 		return t.UTC().Format("2 Jan 15:04")
 	default:
 		return t.UTC().Format("2 Jan 2006")

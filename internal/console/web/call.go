@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -117,6 +118,16 @@ type frame struct {
 	Healthy, Keys                                  bool
 	Nav                                            []navigation
 	Content                                        template.HTML
+}
+
+// Above names the pages above this one, the nearest first: among many open tabs
+// the title says whose page each is.
+func (f frame) Above() []string {
+	var names []string
+	for _, l := range slices.Backward(f.Crumbs) {
+		names = append(names, l.Text)
+	}
+	return names
 }
 
 type navigation struct {

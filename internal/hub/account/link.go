@@ -135,7 +135,7 @@ func (s *Service) Setup(ctx context.Context, code, name, password string, from O
 	if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
 		s.limits.failed("", from.Address)
 		s.refusals.add("", from.Address)
-		return "", Session{}, at("code", tvilling.Errorf(tvilling.InvalidArgument, "This is not the set-up code of this hub. The hub wrote a new one at its last start."))
+		return "", Session{}, at("code", tvilling.Errorf(tvilling.InvalidArgument, "This is not the set-up code of this hub. Each start of the hub writes a new one: read it from the file again."))
 	}
 	s.limits.unmade("", from.Address)
 	if err := CheckName(name); err != nil {
