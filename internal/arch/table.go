@@ -103,7 +103,7 @@ func adapterEdges() []Edge {
 		{From: "internal/api/hubapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
 		{From: "internal/api/agentapi", To: []string{"internal/api/rest", "packaging"}, Why: "the agent is given out over REST, with the files of its package"},
 		{From: "internal/api/securityapi", To: []string{"internal/api/rest"}, Why: "REST interfaces share how requests are read and answered"},
-		{From: "internal/api/securityapi", To: []string{"internal/hub/auth", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/agentconfig", "internal/security/alert", "internal/security/detect", "internal/security/event", "internal/security/fleet", "internal/security/investigate", "internal/security/ledger", "internal/security/sigma", "internal/security/timeline"}, Why: "the security API turns requests into calls of the core"},
+		{From: "internal/api/securityapi", To: []string{"internal/hub/auth", "internal/hub/twin", "internal/hub/twin/doc", "internal/security/agentconfig", "internal/security/alert", "internal/security/detect", "internal/security/event", "internal/security/fleet", "internal/security/investigate", "internal/security/ledger", "internal/security/mend", "internal/security/sigma", "internal/security/timeline"}, Why: "the security API turns requests into calls of the core"},
 		{From: "internal/api/hubapi", To: []string{"internal/csvsafe"}, Why: "the audit log goes into spreadsheets"},
 		{From: "internal/api/securityapi", To: []string{"internal/csvsafe"}, Why: "what devices wrote goes into spreadsheets"},
 		{From: "internal/enroll", To: []string{"internal/device"}, Why: "the line that installs the agent has a token as devices make them"},

@@ -9,6 +9,7 @@ import (
 	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/security/investigate"
+	"github.com/tvilling/tvilling/internal/security/mend"
 )
 
 // Options are what a [Handler] works with. Every service is needed.
@@ -50,6 +51,7 @@ type Handler struct {
 	*rest.Handler
 	opt      Options
 	reader   *investigate.Reader
+	mend     *mend.Service
 	searches chan struct{}
 }
 
@@ -64,7 +66,7 @@ func New(o Options) *Handler {
 	if o.Searches == 0 {
 		o.Searches = 4
 	}
-	h := &Handler{opt: o, reader: investigate.NewReader(o.Events.Events), searches: make(chan struct{}, o.Searches)}
+	h := &Handler{opt: o, reader: investigate.NewReader(o.Events.Events), mend: mend.New(o.Ledger, o.Twins), searches: make(chan struct{}, o.Searches)}
 	h.Handler = rest.New(rest.Options{
 		Auth: o.Auth, Routes: h.routes(), Observe: o.Observe, Logger: o.Logger.With("component", "securityapi"), Timeout: o.Timeout,
 		// What devices sent must not be taken for a page by a browser.

@@ -7,8 +7,6 @@ import (
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/rest"
 	"github.com/tvilling/tvilling/internal/hub/auth"
-	"github.com/tvilling/tvilling/internal/hub/twin"
-	"github.com/tvilling/tvilling/internal/hub/twin/doc"
 	"github.com/tvilling/tvilling/internal/security/ledger"
 )
 
@@ -96,27 +94,21 @@ func (h *Handler) getRecommendation(c *rest.Call) error {
 // ready patch as the caller would, who therefore needs the right to. Whether
 // it helped, the next evidence of the device tells.
 func (h *Handler) applyRecommendation(c *rest.Call) error {
-	r, err := h.recommendation(c)
+	id, err := c.Device()
 	if err != nil {
 		return err
 	}
-	if r.State != ledger.Active {
-		return tvilling.Errorf(tvilling.PreconditionFailed, "The recommendation is resolved; there is nothing to apply.")
+	p, err := h.mend.Ready(c.Context(), id.Device, c.Params["type"])
+	if err != nil {
+		return err
 	}
-	if len(r.Patch) == 0 {
-		return tvilling.Errorf(tvilling.Unsupported, "The recommendation %s has no ready patch; its type tells how to mend it by hand.", r.Type)
-	}
-	if r.Module != tvilling.SecurityModule {
+	if p.Target.Module != tvilling.SecurityModule {
 		// Other twins are none of security's (wire §3.3).
 		if err := c.Must(auth.ServiceConnect); err != nil {
 			return err
 		}
 	}
-	u, err := readyPatch(r)
-	if err != nil {
-		return err
-	}
-	v, err := h.opt.Twins.Patch(c.Context(), tvilling.Identity{Device: r.Device, Module: r.Module}, u, c.Match(), c.Who.Actor())
+	v, err := h.mend.Write(c.Context(), p, c.Match(), c.Who.Actor())
 	if err != nil {
 		return err
 	}
@@ -125,23 +117,7 @@ func (h *Handler) applyRecommendation(c *rest.Call) error {
 		Module  tvilling.ModuleID `json:"module,omitempty"`
 		Version int64             `json:"version"`
 		ETag    tvilling.ETag     `json:"etag"`
-	}{r.Device, r.Module, v.Version, v.ETag()}, "")
-}
-
-func readyPatch(r *ledger.Recommendation) (twin.Update, error) {
-	var body struct {
-		Properties struct {
-			Desired json.RawMessage `json:"desired"`
-		} `json:"properties"`
-	}
-	err := json.Unmarshal(r.Patch, &body)
-	if err == nil {
-		var p *doc.Patch
-		if p, err = doc.Parse(body.Properties.Desired, doc.Desired); err == nil {
-			return twin.Update{Desired: p}, nil
-		}
-	}
-	return twin.Update{}, &tvilling.Error{Code: tvilling.Internal, Op: "apply recommendation", Subject: r.Type + " of " + string(r.Device), Message: "The ready patch is not one.", Err: err}
+	}{p.Target.Device, p.Target.Module, v.Version, v.ETag()}, "")
 }
 
 // recommendationSummary is GET recommendations/summary.

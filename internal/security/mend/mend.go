@@ -52,19 +52,19 @@ type Preview struct {
 }
 
 // Preview tells what the ready patch would change. The codes are those of
-// [Service.Apply].
+// [Service.Ready].
 func (s *Service) Preview(ctx context.Context, d tvilling.DeviceID, typ string) (*Preview, error) {
-	r, u, err := s.ready(ctx, d, typ)
+	ready, err := s.Ready(ctx, d, typ)
 	if err != nil {
 		return nil, err
 	}
-	p := &Preview{Recommendation: r, Target: tvilling.Identity{Device: d, Module: r.Module}}
+	p := &Preview{Recommendation: ready.Recommendation, Target: ready.Target}
 	v, err := s.twins.Get(ctx, p.Target)
 	if err != nil {
 		return nil, err
 	}
 	p.ETag = v.ETag()
-	after, err := v.Desired.Merge(u.Desired, doc.Desired, doc.Stamp{})
+	after, err := v.Desired.Merge(ready.update.Desired, doc.Desired, doc.Stamp{})
 	if err != nil {
 		return nil, err
 	}
@@ -88,21 +88,19 @@ func text(v doc.Value) string {
 	return string(v.AppendJSON(nil))
 }
 
-// Apply writes the ready patch of a recommendation into the twin that it is
-// for, if match allows it, as actor. The codes are NotFound for a
-// recommendation that there is not, PreconditionFailed for one that is resolved
-// and for a twin that is another one by now, Unsupported for one without a
-// patch, and those of patching twins.
-func (s *Service) Apply(ctx context.Context, d tvilling.DeviceID, typ string, match tvilling.Match, actor string) (twin.View, error) {
-	r, u, err := s.ready(ctx, d, typ)
-	if err != nil {
-		return twin.View{}, err
-	}
-	return s.twins.Patch(ctx, tvilling.Identity{Device: d, Module: r.Module}, u, match, actor)
+// Patch is the ready patch of a recommendation that is active, as read.
+type Patch struct {
+	Recommendation *ledger.Recommendation
+	// Target has the twin that it is for.
+	Target tvilling.Identity
+
+	update twin.Update
 }
 
-// ready returns a recommendation that has a patch, and the patch.
-func (s *Service) ready(ctx context.Context, d tvilling.DeviceID, typ string) (*ledger.Recommendation, twin.Update, error) {
+// Ready reads the ready patch of a recommendation. The codes are NotFound for a
+// recommendation that there is not, PreconditionFailed for one that is resolved,
+// and Unsupported for one without a patch.
+func (s *Service) Ready(ctx context.Context, d tvilling.DeviceID, typ string) (*Patch, error) {
 	subject := typ + " of " + string(d)
 	r, err := s.ledger.Recommendation(ctx, d, typ)
 	switch {
@@ -118,7 +116,7 @@ func (s *Service) ready(ctx context.Context, d tvilling.DeviceID, typ string) (*
 		}
 	}
 	if err != nil {
-		return nil, twin.Update{}, err
+		return nil, err
 	}
 	var body struct {
 		Properties struct {
@@ -128,8 +126,24 @@ func (s *Service) ready(ctx context.Context, d tvilling.DeviceID, typ string) (*
 	if err = json.Unmarshal(r.Patch, &body); err == nil {
 		var p *doc.Patch
 		if p, err = doc.Parse(body.Properties.Desired, doc.Desired); err == nil {
-			return r, twin.Update{Desired: p}, nil
+			return &Patch{Recommendation: r, Target: tvilling.Identity{Device: d, Module: r.Module}, update: twin.Update{Desired: p}}, nil
 		}
 	}
-	return nil, twin.Update{}, &tvilling.Error{Code: tvilling.Internal, Op: "apply recommendation", Subject: subject, Message: "The ready patch is not one.", Err: err}
+	return nil, &tvilling.Error{Code: tvilling.Internal, Op: "apply recommendation", Subject: subject, Message: "The ready patch is not one.", Err: err}
+}
+
+// Write writes a ready patch into its twin, if match allows it, as actor. The
+// codes are those of patching twins: PreconditionFailed for a twin that is
+// another one by now.
+func (s *Service) Write(ctx context.Context, p *Patch, match tvilling.Match, actor string) (twin.View, error) {
+	return s.twins.Patch(ctx, p.Target, p.update, match, actor)
+}
+
+// Apply is [Service.Ready] and [Service.Write] in one.
+func (s *Service) Apply(ctx context.Context, d tvilling.DeviceID, typ string, match tvilling.Match, actor string) (twin.View, error) {
+	p, err := s.Ready(ctx, d, typ)
+	if err != nil {
+		return twin.View{}, err
+	}
+	return s.Write(ctx, p, match, actor)
 }
