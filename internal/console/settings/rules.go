@@ -18,13 +18,6 @@ import (
 	"github.com/tvilling/tvilling/internal/security/sigma"
 )
 
-// How much a trial looks at, and how much of it is shown.
-const (
-	trialEvents = 100_000
-	trialHits   = 50
-	trialTime   = 8 * time.Second
-)
-
 // rule is the page of an operator's own rule.
 type rule struct {
 	Nav web.SettingsNav
@@ -61,13 +54,10 @@ type line struct {
 
 // trial is what a rule found in stored events.
 type trial struct {
-	Looked, Found int
-	Since         time.Time
+	*detect.Findings
 	// Short says why not all was looked at.
 	Short string
 	Hits  []trialHit
-	// Damaged are events that could not be read.
-	Damaged int
 }
 
 type trialHit struct {
@@ -213,44 +203,25 @@ func (r *rule) point() {
 
 // try looks for what a rule would have found, the newest first.
 func (a *area) try(ctx context.Context, t *detect.Trial, since time.Time) (*trial, error) {
-	out := &trial{Since: since}
-	begin := time.Now()
-	for rec, err := range a.Events(ctx, event.Query{Names: []string{t.Event}, From: since, Descending: true}) {
-		if tvilling.CodeOf(err) == tvilling.Corrupt {
-			out.Damaged++
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case out.Looked == trialEvents:
-			out.Short = "as many as a trial looks at"
-		case time.Since(begin) > trialTime:
-			out.Short = "as many as could be looked at in its time"
-		}
-		if out.Short != "" {
-			return out, nil
-		}
-		out.Looked++
-		out.Since = rec.Event.Time
-		items, err := a.Items(rec)
-		if err != nil {
-			out.Damaged++
-			continue
-		}
-		for _, h := range t.Match(items) {
-			if out.Found++; len(out.Hits) == trialHits {
-				continue
-			}
-			hit := trialHit{Device: rec.From.Device, Time: rec.Event.Time, Href: ui.URL("investigate") + fmt.Sprintf("?open=%d.%d", rec.Position.Sequence, rec.Position.Index)}
-			for _, m := range h.Matched {
-				hit.Matched = append(hit.Matched, matched{m.Field, m.Value})
-			}
-			out.Hits = append(out.Hits, hit)
-		}
+	found, err := t.Look(ctx, detect.Stored{Events: a.Events, Items: a.Items}, event.Query{From: since})
+	if err != nil {
+		return nil, err
 	}
-	out.Since = since
+	out := &trial{Findings: found}
+	switch found.Cut {
+	case detect.CutByEvents:
+		out.Short = "as many as a trial looks at"
+	case detect.CutByTime:
+		out.Short = "as many as could be looked at in its time"
+	case detect.NotCut:
+	}
+	for _, f := range found.Finds {
+		hit := trialHit{Device: f.Record.From.Device, Time: f.Record.Event.Time, Href: ui.URL("investigate") + fmt.Sprintf("?open=%d.%d", f.Record.Position.Sequence, f.Record.Position.Index)}
+		for _, m := range f.Matched {
+			hit.Matched = append(hit.Matched, matched{m.Field, m.Value})
+		}
+		out.Hits = append(out.Hits, hit)
+	}
 	return out, nil
 }
 
