@@ -109,6 +109,7 @@ func (m *metrics) watch(a *App) {
 	m.watchSecurity(a)
 	m.watchConfigurations(a)
 	m.watchLive(a)
+	m.watchConsole(a)
 	m.registry.MustRegister(gatewayCollector{a.gateway.Stats()})
 	m.gauge("tvilling_certificate_end_seconds", "When the server certificate ends, in Unix time.",
 		func() float64 { return float64(a.tls.Stats().NotAfter.Unix()) })

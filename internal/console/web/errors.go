@@ -52,6 +52,10 @@ func (c *Call) Trouble(err error) (Trouble, int) {
 	if t.Message == "" {
 		t.Message = t.Title + "."
 	}
+	if _, ok := errors.AsType[*unaudited](err); ok {
+		t.Title, status = "Done, but not in the audit log", http.StatusInternalServerError
+		t.Message, t.Remedy = "This was done, but the audit log could not be told; the hub's log has the reason, under the tracking id below.", "Do not repeat it before you have looked."
+	}
 	return t, status
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -82,9 +83,12 @@ type Site struct {
 	opt    Options
 	mux    *http.ServeMux
 	rate   *rates
+	places places
 	cross  *http.CrossOriginProtection
 	ending context.Context
 	stop   context.CancelFunc
+
+	pages, failed, limited, crossSite atomic.Int64
 }
 
 // New returns a site.
@@ -113,6 +117,7 @@ func (s *Site) Stop() { s.stop() }
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
 	if err := s.cross.Check(r); err != nil {
+		s.crossSite.Add(1)
 		http.Error(w, "This form was sent from another site, so nothing was done. Open the page here and try again.", http.StatusForbidden)
 		return
 	}
@@ -141,6 +146,7 @@ func secure(h http.Header) {
 func (s *Site) answer(w http.ResponseWriter, r *http.Request, route Route) {
 	begin := time.Now()
 	c := &Call{W: w, R: r, Route: route, site: s, tracking: strings.ToLower(rand.Text()[:16])}
+	s.pages.Add(1)
 	if !route.Stream {
 		ctx, cancel := context.WithTimeout(r.Context(), pageTime)
 		defer cancel()
@@ -149,6 +155,9 @@ func (s *Site) answer(w http.ResponseWriter, r *http.Request, route Route) {
 	err := s.do(c)
 	if err != nil && !c.wrote {
 		err = c.fail(err)
+	}
+	if c.status >= http.StatusInternalServerError {
+		s.failed.Add(1)
 	}
 	level := slog.LevelDebug
 	if err != nil && r.Context().Err() == nil {
@@ -164,6 +173,7 @@ func (s *Site) do(c *Call) error {
 		return err
 	}
 	if c.signedIn && !s.rate.allow(c.Who.ID) {
+		s.limited.Add(1)
 		c.W.Header().Set("Retry-After", "1")
 		return tvilling.Errorf(tvilling.Throttled, "This session asks for more than %d pages a second. Wait a moment, then load the page again.", perSecond)
 	}
@@ -182,6 +192,15 @@ func (s *Site) do(c *Call) error {
 		if !c.Who.May(c.Route.Role) {
 			return tvilling.Errorf(tvilling.Unauthorized, "This needs the role %s; %s has the role %s. Ask an admin of this hub.", c.Route.Role, c.Who.User, c.Who.Role)
 		}
+	}
+	if c.Route.Stream {
+		leave, err := s.places.take(c.Who.User)
+		if err != nil {
+			s.limited.Add(1)
+			c.W.Header().Set("Retry-After", "10")
+			return err
+		}
+		defer leave()
 	}
 	if err := c.Route.Do(c); err != nil {
 		return err

@@ -26,8 +26,10 @@ const (
 type refusals struct {
 	mu     sync.Mutex
 	counts map[pair]int
-	// more are those that had no room, total are all.
+	// more are those that had no room, total are all, ever those that were
+	// told as well.
 	more, total int
+	ever        int64
 	// wake has a value while there is something to tell.
 	wake chan struct{}
 }
@@ -41,6 +43,7 @@ func (r *refusals) add(user, address string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.total++
+	r.ever++
 	p := pair{user, cut(address, 64)}
 	if _, ok := r.counts[p]; !ok && len(r.counts) >= maxRefusals {
 		r.more++
@@ -51,6 +54,29 @@ func (r *refusals) add(user, address string) {
 	case r.wake <- struct{}{}:
 	default: // it is awake already
 	}
+}
+
+// Stats are what the service has counted since the start of the hub.
+type Stats struct {
+	// Refused are sign-ins that were refused, or had to wait.
+	Refused int64
+	// Sessions are open now.
+	Sessions int64
+}
+
+// Stats returns what the service has counted.
+func (s *Service) Stats() Stats {
+	var out Stats
+	now := time.Now()
+	for _, o := range s.now().sessions {
+		if !s.over(o, now) {
+			out.Sessions++
+		}
+	}
+	s.refusals.mu.Lock()
+	defer s.refusals.mu.Unlock()
+	out.Refused = s.refusals.ever
+	return out
 }
 
 // take returns what is to be told, and begins anew.
