@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"math/rand/v2"
+	"net"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -40,7 +41,7 @@ func (a *App) agentLine(ctx context.Context, host, port string, d tvilling.Devic
 	refuse := func(format string, args ...any) (string, time.Time, error) {
 		return "", time.Time{}, tvilling.Errorf(tvilling.Unsupported, format, args...)
 	}
-	if !enroll.IsHost(host) {
+	if !enroll.IsHost(host) || !enroll.IsHost(net.JoinHostPort(host, port)) {
 		return refuse("A connection string cannot name the hub %q: open this page by a name or an IPv4 address of the hub.", host)
 	}
 	rec, err := a.registry.Get(ctx, tvilling.Device(d))

@@ -47,6 +47,7 @@ func (p *access) setup(c *web.Call) error {
 // linkPage asks before it uses a one-time link up: what looks at addresses in
 // messages must not.
 func (p *access) linkPage(c *web.Call) error {
+	c.W.Header().Set("Cache-Control", "no-store")
 	token := c.Query("token")
 	user, err := p.opt.Accounts.LinkUser(token)
 	if err != nil {

@@ -79,6 +79,7 @@ func (p *access) showLink(c *web.Call, name string, added bool) error {
 	if err != nil {
 		return err
 	}
+	c.W.Header().Set("Cache-Control", "no-store")
 	link := "https://" + c.R.Host + ui.URL("sign-in", "link") + "?token=" + token
 	return c.Page(web.View{Title: "One-time link", Nav: "settings", Crumbs: append(userCrumbs[:2:2], web.Link{Text: name, Href: ui.URL("settings", "users", name)}), Template: pages, Name: "user-link", Data: struct {
 		Nav     web.SettingsNav

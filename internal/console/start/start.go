@@ -67,6 +67,7 @@ func Routes(o Options) []web.Route {
 	return []web.Route{
 		{Method: http.MethodGet, Path: "/start", Role: account.Viewer, Do: p.page},
 		{Method: http.MethodPost, Path: "/start", Role: account.Operator, Do: p.register},
+		{Method: http.MethodPost, Path: "/start/keys", Role: account.Admin, Audit: "device.keys.show", Do: p.keys},
 		{Method: http.MethodPost, Path: "/start/attack", Role: account.Operator, Audit: "attack.simulate", Do: p.attack},
 		{Method: http.MethodGet, Path: "/start/ca.pem", Role: account.Viewer, Stream: true, Do: p.authority},
 		{Method: http.MethodGet, Path: "/live/start", Role: account.Viewer, Stream: true, Do: p.live},
@@ -83,8 +84,11 @@ type view struct {
 	Typed   string
 	Problem error
 	May     bool
-	Host    string
-	Port    int
+	// MayKeys says that the reader may have the device's key shown, which Shown
+	// says was done.
+	MayKeys, Shown bool
+	Host           string
+	Port           int
 	// Connection is the device's connection string; NoKey says why there is none.
 	Connection, NoKey string
 	Snippets          []snippetLink
@@ -118,14 +122,14 @@ func (p *start) show(c *web.Call, v view, status int) error {
 	if v.progress, err = p.progress(c.Context(), id); err != nil {
 		return err
 	}
-	v.May, v.Attacks = c.May(account.Operator), attacks()
+	v.May, v.MayKeys, v.Attacks = c.May(account.Operator), c.May(account.Admin), attacks()
 	v.Host, v.Port = hostOf(c.R), p.opt.MQTTPort()
 	v.HasCA = len(p.opt.Authority()) > 0
 	v.Attacker = simulated
 	shown := string(id)
 	if v.Registered {
 		v.Attacker = shown
-		if v.May {
+		if v.Shown {
 			p.secrets(c, &v, id)
 		}
 	} else if shown == "" {
@@ -156,7 +160,32 @@ func (p *start) address(id tvilling.DeviceID, sdk string) string {
 	return ui.URL("start", q)
 }
 
-// secrets fills in what only those may see who may act for the device.
+// keys is the page with the device's connection string and the line that
+// installs the agent. Both let who has them act as the device: that they were
+// shown is in the audit log, and no browser keeps the page.
+func (p *start) keys(c *web.Call) error {
+	c.Subject(c.Query("device"))
+	c.W.Header().Set("Cache-Control", "no-store")
+	id := tvilling.DeviceID(c.Query("device"))
+	if err := tvilling.Device(id).Check(); err != nil {
+		return err
+	}
+	if _, err := p.opt.Registry.Get(c.Context(), tvilling.Device(id)); err != nil {
+		return err
+	}
+	return p.show(c, view{Shown: true}, 0)
+}
+
+// Keys is the address that keys are asked for at.
+func (v view) Keys() string {
+	q := url.Values{"device": {string(v.Device)}}
+	if v.Snippet.Key != snippets[0].Key {
+		q.Set("sdk", v.Snippet.Key)
+	}
+	return ui.URL("start", "keys", q)
+}
+
+// secrets fills in what lets who has it act as the device.
 func (p *start) secrets(c *web.Call, v *view, id tvilling.DeviceID) {
 	rec, err := p.opt.Registry.Get(c.Context(), tvilling.Device(id))
 	if err != nil {
