@@ -50,12 +50,12 @@ func firstLine(r io.Reader) (string, error) {
 // askPassword asks twice, and shows nothing of what is typed.
 func askPassword(cmd *cobra.Command, user string) (string, error) {
 	in, ok := cmd.InOrStdin().(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) { //nolint:gosec // a descriptor is small
+	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return "", usageError{errors.New("the password is asked for on a terminal, and this is none: give --password-file, - for standard input")}
 	}
 	ask := func(question string) (string, error) {
 		fmt.Fprint(cmd.ErrOrStderr(), question)
-		b, err := term.ReadPassword(int(in.Fd())) //nolint:gosec // as above
+		b, err := term.ReadPassword(int(in.Fd()))
 		fmt.Fprintln(cmd.ErrOrStderr())
 		if err != nil {
 			return "", fmt.Errorf("read the password: %w", err)

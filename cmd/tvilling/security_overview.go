@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/tvilling/tvilling/internal/client"
 )
@@ -106,8 +107,11 @@ func printAgents(w io.Writer, o *client.SecurityOverview) error {
 	}
 	fmt.Fprintln(w)
 	if err := printBars(w, "agents", []count{
-		{name: "in sync", n: a.InSync}, {name: "out of sync", n: a.Differs}, {name: "settings not reported", n: a.NotReported},
-		{name: "silent", n: a.Silent}, {name: "never reported", n: a.Never},
+		{name: "in sync", n: a.InSync},
+		{name: "out of sync", n: a.Differs},
+		{name: "settings not reported", n: a.NotReported},
+		{name: "silent", n: a.Silent},
+		{name: "never reported", n: a.Never},
 	}); err != nil {
 		return err
 	}
@@ -150,9 +154,9 @@ func printTraffic(w io.Writer, o *client.SecurityOverview) error {
 
 // reasonsOf lists why connections were refused.
 func reasonsOf(by map[string]int64) string {
-	text := ""
+	var text strings.Builder
 	for _, reason := range slices.Sorted(maps.Keys(by)) {
-		text += fmt.Sprintf(", %d %s", by[reason], oneLine(reason))
+		fmt.Fprintf(&text, ", %d %s", by[reason], oneLine(reason))
 	}
-	return text
+	return text.String()
 }

@@ -28,7 +28,7 @@ func (a *App) beginning(ctx context.Context, prefix string, most int) ([]tvillin
 	var found []tvilling.DeviceID
 	id := tvilling.Device(tvilling.DeviceID(prefix))
 	if id.Check() != nil {
-		return nil, nil // no id begins so
+		return nil, nil //nolint:nilerr // no id begins so
 	}
 	switch _, err := a.registry.Get(ctx, id); tvilling.CodeOf(err) {
 	case "":

@@ -3,10 +3,10 @@
 package browser_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp/kb"
 
@@ -30,18 +30,15 @@ func triaged(t *testing.T) (*harness, *client.Client) {
 // alerts waits until there are so many alerts, and returns them.
 func (h *harness) alerts(owner *client.Client, n int) []*client.Alert {
 	h.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		list, _, err := owner.AlertPage(h.t.Context(), client.AlertFilter{}, client.Paging{})
-		if err != nil {
+	var list []*client.Alert
+	eventually(h.t, fmt.Sprintf("%d alerts", n), func() bool {
+		var err error
+		if list, _, err = owner.AlertPage(h.t.Context(), client.AlertFilter{}, client.Paging{}); err != nil {
 			h.t.Fatal(err)
 		}
-		if len(list) >= n {
-			return list
-		}
-		if time.Now().After(deadline) {
-			h.t.Fatalf("%d alerts, want %d", len(list), n)
-		}
-	}
+		return len(list) >= n
+	})
+	return list
 }
 
 func (h *harness) alertNow(owner *client.Client, id string) *client.Alert {
@@ -204,15 +201,10 @@ func TestReadyPatch(t *testing.T) {
 	}
 	set("5000")
 	const typ = "IoT_AgentConfigurationNotOptimal"
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	eventually(t, "a ready patch", func() bool {
 		r, err := owner.Recommendation(t.Context(), typ, "pump-1")
-		if err == nil && len(r.Patch) > 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no ready patch: %v", err)
-		}
-	}
+		return err == nil && len(r.Patch) > 0
+	})
 	p := h.open(t, "/console/recommendations")
 	p.axe()
 	p.follow(`#kind-` + typ + ` th a`)

@@ -121,7 +121,7 @@ func TestSinkTest(t *testing.T) {
 	dir := t.TempDir()
 	secret, ca := filepath.Join(dir, "secret"), filepath.Join(dir, "ca.pem")
 	cert := receiver.Certificate()
-	for path, text := range map[string][]byte{secret: []byte(strings.Repeat("k", 32)), ca: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: (*x509.Certificate)(cert).Raw})} {
+	for path, text := range map[string][]byte{secret: []byte(strings.Repeat("k", 32)), ca: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})} {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -50,7 +50,7 @@ func exhibit(t *testing.T) *exhibition {
 }
 
 func (e *exhibition) begin() {
-	listener, err := net.Listen("tcp", e.address) //nolint:noctx // ended by close
+	listener, err := net.Listen("tcp", e.address)
 	if err != nil {
 		e.t.Fatal(err)
 	}

@@ -39,20 +39,34 @@ func run(m *testing.M) int {
 	}
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	defer cancel()
-	ctx, cancel = chromedp.NewContext(ctx)
+	tab, cancel := chromedp.NewContext(ctx)
 	defer cancel()
-	if err := chromedp.Do(ctx); err != nil {
+	if err := chromedp.Do(tab); err != nil {
 		fmt.Fprintln(os.Stderr, "start Chromium (scripts/setup installs it):", err)
 		return 1
 	}
-	browser = ctx
+	browser = tab
 	code := m.Run()
-	end, cancel := context.WithTimeout(ctx, 20*time.Second)
+	end, cancel := context.WithTimeout(tab, 20*time.Second)
 	defer cancel()
 	if err := chromedp.Cancel(end); err != nil {
 		fmt.Fprintln(os.Stderr, "stop Chromium:", err)
 	}
 	return code
+}
+
+// eventually waits until something is so, and fails when it takes too long.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(30 * time.Second); !is(); {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not after 30 s: %s", what)
+		}
+	}
 }
 
 // harness is a hub with a browser in front of it.

@@ -3,6 +3,7 @@
 package browser_test
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ import (
 // waitEvents waits until the hub has so many events of a kind.
 func (h *harness) waitEvents(c *client.Client, name string, least int) {
 	h.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	eventually(h.t, fmt.Sprintf("%d events %s", least, name), func() bool {
 		n := 0
 		for _, err := range c.Events(h.t.Context(), client.EventFilter{Names: []string{name}}, client.Paging{}, true) {
 			if err != nil {
@@ -25,13 +26,8 @@ func (h *harness) waitEvents(c *client.Client, name string, least int) {
 			}
 			n++
 		}
-		if n >= least {
-			return
-		}
-		if time.Now().After(deadline) {
-			h.t.Fatalf("the hub has %d events %s, want %d", n, name, least)
-		}
-	}
+		return n >= least
+	})
 }
 
 // types types a text where the focus is.

@@ -48,7 +48,7 @@ func packed(t *testing.T, b []byte) []byte {
 		c := color.RGBA{from.Pix[4*i], from.Pix[4*i+1], from.Pix[4*i+2], 255}
 		n, ok := nearest[c]
 		if !ok {
-			n = uint8(palette.Index(c)) //nolint:gosec // at most 256
+			n = uint8(palette.Index(c))
 			nearest[c] = n
 		}
 		to.Pix[i] = n

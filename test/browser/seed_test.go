@@ -80,7 +80,7 @@ func (h *harness) device(owner *client.Client, id tvilling.DeviceID, tags string
 	if n < 0 {
 		return
 	}
-	h.sends(owner, id, sample.New(uint64(n)).Message(string(id), 12, time.Now())) //nolint:gosec // not negative
+	h.sends(owner, id, sample.New(uint64(n)).Message(string(id), 12, time.Now()))
 }
 
 // attack plays a rehearsal on a device.
@@ -90,7 +90,7 @@ func (h *harness) attack(owner *client.Client, id tvilling.DeviceID, name string
 	if !ok {
 		h.t.Fatalf("there is no attack %s", name)
 	}
-	for _, body := range a.Messages(time.Now(), rand.New(rand.NewPCG(1, 2))) { //nolint:gosec // the same each time
+	for _, body := range a.Messages(time.Now(), rand.New(rand.NewPCG(1, 2))) {
 		h.sends(owner, id, body)
 	}
 }
@@ -118,16 +118,5 @@ func (h *harness) sends(owner *client.Client, id tvilling.DeviceID, body []byte)
 // settle waits for the alerts that the attacks raise.
 func (h *harness) settle(owner *client.Client) {
 	h.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		list, _, err := owner.AlertPage(h.t.Context(), client.AlertFilter{}, client.Paging{})
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		if len(list) >= 6 {
-			return
-		}
-		if time.Now().After(deadline) {
-			h.t.Fatalf("%d alerts were raised, want 6", len(list))
-		}
-	}
+	h.alerts(owner, 6)
 }

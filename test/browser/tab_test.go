@@ -30,7 +30,7 @@ const patience = 15 * time.Second
 // page is a tab of the browser. Its methods fail the test that it belongs to.
 type page struct {
 	t    *testing.T
-	ctx  context.Context //nolint:containedctx // chromedp's tab is a context
+	ctx  context.Context
 	host string
 	wide bool
 

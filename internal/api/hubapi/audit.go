@@ -77,7 +77,7 @@ func (h *Handler) exportAudit(c *rest.Call) error {
 	switch c.Query.Get("format") {
 	case "", "jsonl":
 	case "csv":
-		encode, kind, name = csvAct, "text/csv; charset=utf-8; header=present", "audit.csv"
+		encode, kind, name = func(e *audit.Entry) ([]byte, error) { return csvsafe.Append(nil, e.Cells()), nil }, "text/csv; charset=utf-8; header=present", "audit.csv"
 		head = csvsafe.Append(nil, audit.Columns())
 	default:
 		return rest.BadParameter("format", `The format is "jsonl" or "csv".`)
@@ -112,5 +112,3 @@ func jsonAct(e *audit.Entry) ([]byte, error) {
 	b, err := json.Marshal(e)
 	return append(b, '\n'), err
 }
-
-func csvAct(e *audit.Entry) ([]byte, error) { return csvsafe.Append(nil, e.Cells()), nil }

@@ -149,7 +149,7 @@ func TestCompletion(t *testing.T) {
 			t.Fatal(err)
 		}
 		var text strings.Builder
-		text.WriteString(fmt.Sprint(got.From))
+		fmt.Fprint(&text, got.From)
 		for _, o := range got.Options {
 			text.WriteString(" " + o.Label)
 		}

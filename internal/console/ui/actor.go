@@ -28,9 +28,9 @@ func Actor(actor string) template.HTML {
 	case "hub":
 		icon, inner = "twin", "hub, "+Cut(60, name)
 	case "":
-		return element("span", "src", Icon("none")+"not known")
+		return span("src", Icon("none")+"not known")
 	default:
 		icon, inner = "s-dot", Cut(60, actor)
 	}
-	return element("span", "src", Icon(icon)+"<span>"+inner+"</span>")
+	return span("src", Icon(icon)+"<span>"+inner+"</span>")
 }

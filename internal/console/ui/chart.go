@@ -12,7 +12,7 @@ func Spark(values []float64) template.HTML {
 	const width, height = 88.0, 24.0
 	low, high := 0.0, 0.0
 	for _, v := range values {
-		if v == v { //nolint:gocritic,staticcheck // NaN is not itself
+		if v == v { //nolint:staticcheck // NaN is not itself
 			high = max(high, v)
 		}
 	}
@@ -26,7 +26,7 @@ func Spark(values []float64) template.HTML {
 		line = line[:0]
 	}
 	for i, v := range values {
-		if v != v { //nolint:gocritic,staticcheck // NaN is not itself
+		if v != v { //nolint:staticcheck // NaN is not itself
 			flush()
 			continue
 		}
@@ -120,7 +120,7 @@ func (c Chart) SVG() template.HTML {
 // Connection says whether an identity is connected, and since when it is not.
 func Connection(on bool, how string) template.HTML {
 	if on {
-		return element("span", "conn on", Icon("on")+text(how))
+		return span("conn on", Icon("on")+text(how))
 	}
-	return element("span", "conn off", Icon("off")+text(how))
+	return span("conn off", Icon("off")+text(how))
 }

@@ -19,12 +19,12 @@ func Asset(name string) string { return assets.URL(name) }
 
 func esc(s string) string { return template.HTMLEscapeString(s) }
 
-// tag writes an element around HTML that is safe already.
-func element(name, class string, inner template.HTML) template.HTML {
-	return template.HTML("<"+name+` class="`+esc(class)+`">`) + inner + template.HTML("</"+name+">") //nolint:gosec // name is a constant of this package
+// span is an element of a class around HTML that is safe already.
+func span(class string, inner template.HTML) template.HTML {
+	return template.HTML(`<span class="`+esc(class)+`">`) + inner + "</span>" //nolint:gosec // escaped
 }
 
 func text(s string) template.HTML { return template.HTML(esc(s)) } //nolint:gosec // escaped
 
 // hidden is a word for screen readers only.
-func hidden(s string) template.HTML { return element("span", "sr", text(s)) }
+func hidden(s string) template.HTML { return span("sr", text(s)) }

@@ -127,7 +127,7 @@ func whole[T any](f func(int64) T) func(any) (T, error) {
 		case r.CanInt():
 			return f(r.Int()), nil
 		case r.CanUint():
-			return f(int64(r.Uint())), nil //nolint:gosec // counts of things that are there
+			return f(int64(r.Uint())), nil
 		default:
 			return none, fmt.Errorf("a whole number is needed, got %T", v)
 		}

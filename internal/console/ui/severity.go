@@ -37,13 +37,13 @@ func severityClass(s string) string {
 // and its word.
 func Severity(s string) template.HTML {
 	class := severityClass(s)
-	return element("span", "sev "+class, Icon(class)+text(title(class)))
+	return span("sev "+class, Icon(class)+text(title(class)))
 }
 
 // SeverityBadge is [Severity] on its tint.
 func SeverityBadge(s string) template.HTML {
 	class := severityClass(s)
-	return element("span", "sev badge "+class, Icon(class)+text(title(class)))
+	return span("sev badge "+class, Icon(class)+text(title(class)))
 }
 
 // SeverityGlyph is the bars alone; the word is there for screen readers.
@@ -84,13 +84,13 @@ func stateClass(s string) (class, word string) {
 // "healthy", "unknown".
 func State(s string) template.HTML {
 	class, word := stateClass(s)
-	return element("span", "state "+class, Icon(class)+text(word))
+	return span("state "+class, Icon(class)+text(word))
 }
 
 // StateBadge is [State] on its tint.
 func StateBadge(s string) template.HTML {
 	class, word := stateClass(s)
-	return element("span", "state badge "+class, Icon(class)+text(word))
+	return span("state badge "+class, Icon(class)+text(word))
 }
 
 // StateGlyph is the outline alone; the word is there for screen readers.
@@ -104,13 +104,13 @@ func StateGlyph(s string) template.HTML {
 func Sync(s string) template.HTML {
 	switch s {
 	case "inSync":
-		return element("span", "sync ok", Icon("same")+text("In sync"))
+		return span("sync ok", Icon("same")+text("In sync"))
 	case "differs":
-		return element("span", "sync apart", Icon("differs")+text("Out of sync"))
+		return span("sync apart", Icon("differs")+text("Out of sync"))
 	case "notReported":
-		return element("span", "sync none", Icon("none")+text("Not reported"))
+		return span("sync none", Icon("none")+text("Not reported"))
 	default:
-		return element("span", "sync none", Icon("none")+text("Not known"))
+		return span("sync none", Icon("none")+text("Not known"))
 	}
 }
 
@@ -125,5 +125,5 @@ func Source(kind, by string) template.HTML {
 	if by != "" {
 		inner += " " + Inert(by)
 	}
-	return element("span", "src", inner)
+	return span("src", inner)
 }

@@ -114,16 +114,16 @@ func name(r rune) string {
 }
 
 // Mono is an [Inert] text in the type of machines.
-func Mono(s string) template.HTML { return element("span", "mono", Inert(s)) }
+func Mono(s string) template.HTML { return span("mono", Inert(s)) }
 
 // ID is the id of something, which is a name that a stranger may have chosen.
 func ID(s any) template.HTML {
-	return element("span", "id", inert(fmt.Sprint(s), 160))
+	return span("id", inert(fmt.Sprint(s), 160))
 }
 
 // Tag is a key with its value.
 func Tag(key, value string) template.HTML {
-	return element("span", "tag", "<b>"+inert(key, 40)+"</b> "+inert(value, 60))
+	return span("tag", "<b>"+inert(key, 40)+"</b> "+inert(value, 60))
 }
 
 // Plural is n with the noun in its number: 1 device, 2 devices.

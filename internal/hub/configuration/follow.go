@@ -237,7 +237,8 @@ func (t *table) concerns(c *state.Change) bool {
 		own = true
 	}
 	switch c.Op {
-	case state.DeleteDevice, state.DeleteModule, state.ChangePolicy, state.ChangeSetting:
+	case state.DeleteDevice, state.DeleteModule, state.ChangePolicy, state.ChangeSetting,
+		state.ChangeUser, state.SignedIn, state.SignedOut, state.SignInRefused, state.Acted:
 		return false
 	case state.CreateDevice, state.CreateModule, state.UpdateDevice, state.UpdateModule:
 		return true

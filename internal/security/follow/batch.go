@@ -90,7 +90,8 @@ func (b *batch) take(c *state.Change, module tvilling.ModuleID) {
 		if c.ID.Module == module {
 			b.device(c).configuration = true
 		}
-	case state.UpdateOwned, state.ChangePolicy, state.ChangeSetting, state.Connected, state.Disconnected:
+	case state.UpdateOwned, state.ChangePolicy, state.ChangeSetting, state.Connected, state.Disconnected,
+		state.ChangeUser, state.SignedIn, state.SignedOut, state.SignInRefused, state.Acted:
 	}
 }
 

@@ -117,7 +117,8 @@ func testAlertFilters(t *testing.T, setup func(testing.TB) Factory) {
 		{"raised from", ledger.AlertFilter{RaisedFrom: at(-20), Status: []ledger.Status{ledger.New}}, func(a *ledger.Alert) bool { return !a.Created.Before(at(-20)) && a.Status == ledger.New }},
 		{"raised to", ledger.AlertFilter{RaisedTo: at(-20), Type: "IoT_Type1"}, func(a *ledger.Alert) bool { return a.Created.Before(at(-20)) && a.Type == "IoT_Type1" }},
 		{
-			"raised in, of a device", ledger.AlertFilter{Device: "device-1", RaisedFrom: at(-40), RaisedTo: at(-9), From: at(20)},
+			"raised in, of a device",
+			ledger.AlertFilter{Device: "device-1", RaisedFrom: at(-40), RaisedTo: at(-9), From: at(20)},
 			func(a *ledger.Alert) bool {
 				return a.Device == "device-1" && !a.Created.Before(at(-40)) && a.Created.Before(at(-9)) && !a.Last.Before(at(20))
 			},
@@ -330,8 +331,13 @@ func testRecommendationGroups(t *testing.T, setup func(testing.TB) Factory) {
 func countRecommendations(t *testing.T, s ledger.Store) {
 	t.Helper()
 	for _, f := range []ledger.RecommendationFilter{
-		{}, {State: ledger.Active}, {Type: "IoT_Type0"}, {Type: "IoT_Type0", State: ledger.Mended}, {Device: "device-1"},
-		{Severity: []ledger.Severity{ledger.High, ledger.Low}}, {Device: "device-1", State: ledger.Active, Severity: []ledger.Severity{ledger.Medium}},
+		{},
+		{State: ledger.Active},
+		{Type: "IoT_Type0"},
+		{Type: "IoT_Type0", State: ledger.Mended},
+		{Device: "device-1"},
+		{Severity: []ledger.Severity{ledger.High, ledger.Low}},
+		{Device: "device-1", State: ledger.Active, Severity: []ledger.Severity{ledger.Medium}},
 	} {
 		all := len(collect(t, "Recommendations", s.Recommendations(t.Context(), f, "", "")))
 		for _, most := range []int{all + 1, all, 1} {
