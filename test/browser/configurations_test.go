@@ -3,7 +3,6 @@
 package browser_test
 
 import (
-	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"io"
