@@ -67,23 +67,28 @@ func addresses(alert string) map[string][]string {
 		"/configurations/{id}/copy":    {"/configurations/pumps-lund/copy"},
 		"/configurations/{id}/{act}":   {"/configurations/pumps-lund/delete"},
 
-		"/settings":                     {"/settings"},
-		"/settings/storage":             {"/settings/storage"},
-		"/settings/certificates":        {"/settings/certificates"},
-		"/settings/detections":          {"/settings/detections"},
-		"/settings/detections/{id}":     {"/settings/detections/brute-force-failed", "/settings/detections/reverse-shell", "404 /settings/detections/none"},
-		"/settings/rules/new":           {"/settings/rules/new", "/settings/rules/new?from=reverse-shell"},
-		"/settings/rules/{name}":        {"404 /settings/rules/none"},
-		"/settings/rules/{name}/delete": {"404 /settings/rules/none/delete"},
-		"/settings/sinks":               {"/settings/sinks"},
-		"/settings/deadletters":         {"/settings/deadletters", "/settings/deadletters?device=nobody"},
-		"/settings/users":               {"/settings/users"},
-		"/settings/users/new":           {"/settings/users/new"},
-		"/settings/users/{user}":        {"/settings/users/anna"},
-		"/settings/policies":            {"/settings/policies"},
-		"/settings/policies/new":        {"/settings/policies/new"},
-		"/settings/policies/{policy}":   {"/settings/policies/iothubowner"},
-		"/settings/audit":               {"/settings/audit"},
+		"/settings":                        {"/settings"},
+		"/settings/storage":                {"/settings/storage"},
+		"/settings/certificates":           {"/settings/certificates"},
+		"/settings/detections":             {"/settings/detections"},
+		"/settings/detections/{id}":        {"/settings/detections/brute-force-failed", "/settings/detections/reverse-shell", "404 /settings/detections/none"},
+		"/settings/rules/new":              {"/settings/rules/new", "/settings/rules/new?from=reverse-shell"},
+		"/settings/rules/{name}":           {"404 /settings/rules/none"},
+		"/settings/rules/{name}/delete":    {"404 /settings/rules/none/delete"},
+		"/settings/sinks":                  {"/settings/sinks"},
+		"/settings/deadletters":            {"/settings/deadletters", "/settings/deadletters?device=nobody"},
+		"/recommendations":                 {"/recommendations", "/recommendations?type=IoT_OpenPorts"},
+		"/recommendations/{type}":          {"/recommendations/IoT_OpenPorts"},
+		"/recommendations/{type}/{device}": {"/recommendations/IoT_OpenPorts/pump-0413"},
+		"/recommendations/{type}/patch":    {"/recommendations/IoT_OpenPorts/patch?d=pump-0413"},
+
+		"/settings/users":             {"/settings/users"},
+		"/settings/users/new":         {"/settings/users/new"},
+		"/settings/users/{user}":      {"/settings/users/anna"},
+		"/settings/policies":          {"/settings/policies"},
+		"/settings/policies/new":      {"/settings/policies/new"},
+		"/settings/policies/{policy}": {"/settings/policies/iothubowner"},
+		"/settings/audit":             {"/settings/audit"},
 	}
 	for route, rest := range map[string]string{
 		"": "", "/timeline": "/timeline", "/alerts": "/alerts", "/recommendations": "/recommendations", "/tags": "/tags", "/identity": "/identity", "/agent": "/agent",
@@ -110,7 +115,7 @@ func TestPages(t *testing.T) {
 	}
 	table := addresses(list[0].ID)
 	var all []string
-	for _, r := range console.New(console.Options{Logger: slog.Default(), Status: func() web.Status { return web.Status{} }}).Routes() {
+	for _, r := range console.New(console.Options{Logger: slog.New(slog.DiscardHandler), Status: func() web.Status { return web.Status{} }}).Routes() {
 		if r.Method != http.MethodGet || r.Stream || elsewhere[r.Path] != "" {
 			continue
 		}
@@ -164,7 +169,11 @@ func (p *page) inspect(address, want, variant string) {
 	p.clean()
 }
 
-// tooWide are the elements that stand out of the screen.
+// tooWide are the elements that stand out of the screen, but for those in what
+// can be scrolled by itself.
 func (p *page) tooWide() []string {
-	return eval[[]string](p, `[...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && !e.closest(".scroll, .tabs, .code, .diff")).slice(0, 4).map((e) => e.outerHTML.slice(0, 160))`)
+	return eval[[]string](p, `(() => {
+		const contained = (e) => { for (e = e.parentElement; e; e = e.parentElement) if (e !== document.body && e !== document.documentElement && getComputedStyle(e).overflowX !== "visible") return true; return false; };
+		return [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && !contained(e)).slice(0, 4).map((e) => e.outerHTML.slice(0, 160));
+	})()`)
 }

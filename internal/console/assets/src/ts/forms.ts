@@ -10,7 +10,8 @@ function changed(form: HTMLFormElement): boolean {
 }
 
 function differs(e: Element): boolean {
-  return (e instanceof HTMLInputElement || e instanceof HTMLTextAreaElement) && e.value !== e.defaultValue || e instanceof HTMLInputElement && e.checked !== e.defaultChecked;
+  if (e instanceof HTMLInputElement && (e.type === "checkbox" || e.type === "radio")) return e.checked !== e.defaultChecked;
+  return (e instanceof HTMLInputElement || e instanceof HTMLTextAreaElement) && e.value !== e.defaultValue;
 }
 
 export function forms(): void {

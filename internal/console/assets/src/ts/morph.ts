@@ -18,7 +18,9 @@ export function becomes(old: Element, next: Element): void {
 
 // untouched reports whether a field has what the page gave it.
 export function untouched(e: Element): boolean {
-  if (e instanceof HTMLInputElement) return e.value === e.defaultValue && e.checked === e.defaultChecked && !(e === document.activeElement && e.type !== "checkbox");
+  // A box without a value has one that differs from its default.
+  if (e instanceof HTMLInputElement && (e.type === "checkbox" || e.type === "radio")) return e.checked === e.defaultChecked;
+  if (e instanceof HTMLInputElement) return e.value === e.defaultValue && e !== document.activeElement;
   if (e instanceof HTMLTextAreaElement) return e.value === e.defaultValue && e !== document.activeElement;
   if (e instanceof HTMLSelectElement) {
     const given = [...e.options].findIndex((o) => o.defaultSelected);
