@@ -79,8 +79,9 @@ type processesPage struct {
 	Search string
 	Tree   *investigate.Tree
 	Roots  []*process
-	// Shown of Nodes are drawn, Matches is how many were found by the search.
-	Shown, Matches int
+	// Shown of Told are drawn, Matches is how many were found by the search. A
+	// parent that others only name is none of them.
+	Shown, Told, Matches int
 	// Hidden is how many roots are not drawn.
 	Hidden int
 	// Loose is how many have no id, so that nothing can be said of their parents
@@ -205,7 +206,18 @@ func (p *processesPage) draw(marks map[string][]mark) {
 		}
 		return true
 	})
-	p.Shown = maxShown - room
+	told := func(n *proctree.Node) bool { return n.Start != nil || n.End != nil }
+	for n := range nodes {
+		if told(n) {
+			p.Shown++
+		}
+	}
+	p.Tree.Forest.Walk(func(n *proctree.Node, _ int) bool {
+		if told(n) {
+			p.Told++
+		}
+		return true
+	})
 	for i, d := range p.Roots {
 		if d.Start == nil && d.End == nil && len(d.Children) == 1 && d.Hidden == 0 {
 			p.Roots[i] = d.Children[0]
