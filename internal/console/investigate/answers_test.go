@@ -20,7 +20,7 @@ func TestProcesses(t *testing.T) {
 	s.add("pump", "ProcessCreate", `[{"Executable":"/bin/ls","CommandLine":"ls","UserName":"eve","ExtraDetails":{"HitCount":"12"}}]`)
 	s.alerts = []*ledger.Alert{{ID: "a1", Title: "Reverse shell", Severity: ledger.High, Evidence: []ledger.Evidence{{Event: evil.Event.ID}}}}
 	page := s.page("/investigate/processes?device=pump")
-	has(t, page, "4 processes", `href="/console/alerts/a1"`, "Reverse shell", "12 times, put together by the agent", "by process 1, which was not told of", "1 min", "(3)")
+	has(t, page, "3 processes", `href="/console/alerts/a1"`, "Reverse shell", "12 times, put together by the agent", "by process 1, which was not told of", "1 min", "(3)")
 	page = s.page("/investigate/processes?device=pump&q=dev/tcp")
 	has(t, page, "1 process found", `class="found"`, "sshd")
 	hasNot(t, page, ">ls<", "ls</bdi>")

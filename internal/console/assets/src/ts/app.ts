@@ -6,6 +6,7 @@ import { jump } from "./jump";
 import { keys } from "./keys";
 import { live } from "./live";
 import { tables } from "./table";
+import { tabs } from "./tabs";
 import { times } from "./time";
 
 live();
@@ -13,5 +14,6 @@ times();
 dialogs();
 forms();
 tables();
+tabs();
 keys();
 jump();
