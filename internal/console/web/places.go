@@ -10,7 +10,7 @@ import (
 // and so many in all. Each holds a goroutine, and looks for what is new as often
 // as once a second. A page that nobody looks at has none.
 const (
-	maxUserStreams = 64
+	maxUserStreams = 256
 	maxStreams     = 1000
 )
 

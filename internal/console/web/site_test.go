@@ -63,18 +63,18 @@ func TestStreamsAreBounded(t *testing.T) {
 			t.Errorf("%d streams are open after the end", n)
 		}
 		ctx, stop = context.WithCancel(t.Context())
-		for i := range 100 {
+		for i := range 300 {
 			open.Go(func() { ask(s, ctx, http.MethodGet, "/live", "anna"+string(rune('0'+i%10))) })
 		}
 		synctest.Wait()
-		if n := s.Stats().Streams; n != 64 {
-			t.Errorf("%d streams of one user are open, want 64", n)
+		if n := s.Stats().Streams; n != 256 {
+			t.Errorf("%d streams of one user are open, want 256", n)
 		}
 		w := ask(s, ctx, http.MethodGet, "/live", "anna1")
-		if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "anna has 64 open pages") {
+		if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "anna has 256 open pages") {
 			t.Errorf("one more: %d %s", w.Code, w.Body)
 		}
-		if n := s.Stats().Limited; n < 37 {
+		if n := s.Stats().Limited; n < 45 {
 			t.Errorf("%d were turned away", n)
 		}
 		stop()
