@@ -65,6 +65,9 @@ func Keys() []Group {
 			{[]string{"d"}, "dismiss with a reason"},
 			{[]string{"u"}, "undo the last of these"},
 		}},
+		{"With twins and configurations", []Key{
+			{[]string{"e"}, "edit"}, {[]string{"h"}, "history of a twin"},
+		}},
 	}
 }
 
