@@ -45,7 +45,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "start Chromium (scripts/setup installs it):", err)
 		return 1
 	}
-	browser = tab
+	browser = tab //nolint:fatcontext // one for all tests
 	code := m.Run()
 	end, cancel := context.WithTimeout(tab, 20*time.Second)
 	defer cancel()

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"html/template"
+	"math"
 	"strings"
 )
 
@@ -12,7 +13,7 @@ func Spark(values []float64) template.HTML {
 	const width, height = 88.0, 24.0
 	low, high := 0.0, 0.0
 	for _, v := range values {
-		if v == v { //nolint:staticcheck // NaN is not itself
+		if !math.IsNaN(v) {
 			high = max(high, v)
 		}
 	}
@@ -26,7 +27,7 @@ func Spark(values []float64) template.HTML {
 		line = line[:0]
 	}
 	for i, v := range values {
-		if v != v { //nolint:staticcheck // NaN is not itself
+		if math.IsNaN(v) {
 			flush()
 			continue
 		}
