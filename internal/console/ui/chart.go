@@ -18,6 +18,8 @@ func Spark(values []float64) template.HTML {
 		}
 	}
 	var b strings.Builder
+	// A steady figure is a line beside its number, not one along the row above.
+	high *= 1.5
 	b.WriteString(`<svg class="spark" viewBox="0 0 88 24" preserveAspectRatio="none" aria-hidden="true">`)
 	var line []string
 	flush := func() {
