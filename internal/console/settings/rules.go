@@ -230,6 +230,7 @@ func (a *area) putRule(c *web.Call) error { return a.put(c, a.typed(c)) }
 
 func (a *area) put(c *web.Call, r *rule) error {
 	c.Subject(r.Name)
+	c.Route.Audit = "rule.put" // also where the form that checks a rule puts it
 	if !r.Known {
 		if _, err := a.Detections.Rule(r.Name); err == nil {
 			r.Err = tvilling.Errorf(tvilling.InvalidArgument, "There is a rule %s already; open it to change it, or choose another name.", r.Name)
