@@ -90,6 +90,7 @@ func newAlertListCommand(hub *hubFlags) *cobra.Command {
 	var o alertFilter
 	var l listing
 	var whole bool
+	var text string
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List alerts, the newest first",
@@ -97,6 +98,7 @@ func newAlertListCommand(hub *hubFlags) *cobra.Command {
 whole ones are in --full-ids and --json.`,
 		Example: `  tvilling alert list --status open --severity high,medium
   tvilling alert list --device thermostat-1 --since 7d
+  tvilling alert list --text 203.0.113.7
   tvilling alert list --type IoT_CryptoMiner --top 0 --json | jq -r .id`,
 		Args: cobra.NoArgs,
 		RunE: hub.with(func(cmd *cobra.Command, c *client.Client, _ []string) error {
@@ -107,11 +109,13 @@ whole ones are in --full-ids and --json.`,
 			if err != nil {
 				return err
 			}
+			f.Text = text
 			return printList(cmd, hub, l, c.Alerts(cmd.Context(), f, client.Paging{PageSize: l.page()}), alertColumns(whole))
 		}),
 	}
 	o.add(cmd)
 	l.add(cmd, 100, "alerts")
+	cmd.Flags().StringVar(&text, "text", "", "only alerts with this `text` in title, deciding value, cause or note")
 	cmd.Flags().BoolVar(&whole, "full-ids", false, "show whole ids")
 	return cmd
 }

@@ -81,6 +81,9 @@ type AlertFilter struct {
 	// Status may have "open" for all that somebody has to do with.
 	Status []string
 	Owner  string
+	// Text is looked for in the title, the value that decided, the cause and the
+	// note. It selects from lists, not from summaries.
+	Text string
 	// From and To bound the time of the newest evidence, RaisedFrom and RaisedTo
 	// that at which the alert was raised.
 	From, To, RaisedFrom, RaisedTo time.Time
@@ -93,6 +96,7 @@ func (f AlertFilter) query() url.Values {
 	addAll(q, "severity", f.Severity)
 	addAll(q, "status", f.Status)
 	setIf(q, "owner", f.Owner)
+	setIf(q, "text", f.Text)
 	setTime(q, "from", f.From)
 	setTime(q, "to", f.To)
 	setTime(q, "raisedFrom", f.RaisedFrom)

@@ -56,11 +56,16 @@ func TestAlertRequests(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))
 	filter := client.AlertFilter{Device: "d", Type: "T", Severity: []string{"low", "high"}, Status: []string{"open"}, Owner: "ann", From: at, To: at.Add(time.Hour)}
+	said := filter
+	said.Text = "a b"
 	advice := client.RecommendationFilter{Device: "d", Type: "T", Severity: []string{"low"}, State: "active"}
 	for _, tt := range []asking{
 		{"alerts", func(ctx context.Context, c *client.Client) error {
 			return all(c.Alerts(ctx, filter, client.Paging{After: "a&b", PageSize: 7}))
 		}, "GET /alerts?after=a%26b&V&device=d&from=2026-01-02T02%3A04%3A05Z&owner=ann&severity=low&severity=high&status=open&to=2026-01-02T03%3A04%3A05Z&top=7&type=T"},
+		{"alerts that say", func(ctx context.Context, c *client.Client) error {
+			return all(c.Alerts(ctx, said, client.Paging{}))
+		}, "GET /alerts?V&device=d&from=2026-01-02T02%3A04%3A05Z&owner=ann&severity=low&severity=high&status=open&text=a+b&to=2026-01-02T03%3A04%3A05Z&type=T"},
 		{"page", func(ctx context.Context, c *client.Client) error {
 			_, _, err := c.AlertPage(ctx, client.AlertFilter{}, client.Paging{})
 			return err

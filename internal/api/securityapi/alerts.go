@@ -2,6 +2,7 @@ package securityapi
 
 import (
 	"encoding/json"
+	"iter"
 	"slices"
 	"time"
 
@@ -11,7 +12,11 @@ import (
 	"github.com/tvilling/tvilling/internal/security/ledger"
 )
 
-// listAlerts is GET alerts: a page, newest first.
+// maxLooked is how many alerts are looked at for a text before a page ends.
+const maxLooked = 10_000
+
+// listAlerts is GET alerts: a page, newest first. With a text, a page may end
+// early, and empty, with a next.
 func (h *Handler) listAlerts(c *rest.Call) error {
 	f, err := alertFilter(c)
 	if err != nil {
@@ -25,7 +30,12 @@ func (h *Handler) listAlerts(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	list, last, more, err := page(h.opt.Ledger.Alerts(c.Context(), f, after), n, ledger.EncodeAlert)
+	said, err := text(c, "text")
+	if err != nil {
+		return err
+	}
+	var stop string
+	list, last, more, err := page(saying(h.opt.Ledger.Alerts(c.Context(), f, after), said, &stop), n, ledger.EncodeAlert)
 	if err != nil {
 		return err
 	}
@@ -33,10 +43,36 @@ func (h *Handler) listAlerts(c *rest.Call) error {
 		Alerts []json.RawMessage `json:"alerts"`
 		Next   string            `json:"next,omitempty"`
 	}
-	if out.Alerts = list; more {
+	out.Alerts, out.Next = list, stop
+	if more {
 		out.Next = last.ID
 	}
 	return c.Answer(out, "")
+}
+
+// saying yields the alerts that have a text. It sets stop to the last one looked
+// at if it ends before the list does.
+func saying(list iter.Seq2[*ledger.Alert, error], text string, stop *string) iter.Seq2[*ledger.Alert, error] {
+	if text == "" {
+		return list
+	}
+	return func(yield func(*ledger.Alert, error) bool) {
+		looked, at := 0, ""
+		for a, err := range list {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if looked == maxLooked {
+				*stop = at
+				return
+			}
+			looked, at = looked+1, a.ID
+			if alert.Says(a, text) && !yield(a, nil) {
+				return
+			}
+		}
+	}
 }
 
 // open stands for the statuses of alerts that somebody has to do with.

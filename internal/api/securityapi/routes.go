@@ -25,7 +25,7 @@ func (h *Handler) routes() []rest.Route {
 	table := []rest.Route{
 		{Method: get, Pattern: "openapi.json", Open: true, Handle: h.openAPI},
 
-		{Method: get, Pattern: "alerts", Allow: h.read, Parameters: and(alerts, "top", "after"), Handle: h.listAlerts},
+		{Method: get, Pattern: "alerts", Allow: h.read, Parameters: and(alerts, "text", "top", "after"), Handle: h.listAlerts},
 		{Method: post, Pattern: "alerts/update", Allow: h.write, Handle: h.updateAlerts},
 		{Method: get, Pattern: "alerts/summary", Allow: h.read, Parameters: and(alerts, "by*", "top"), Handle: h.alertSummary},
 		{Method: get, Pattern: alert, Allow: h.read, Handle: h.getAlert},

@@ -313,7 +313,7 @@ func (p *area) act(c *web.Call) error {
 	default:
 		return err
 	}
-	p.acts.did(c.Who.ID, v.done, headlineOf(out[0].Alert).What+" on "+string(out[0].Alert.Device), out)
+	p.acts.did(c.Who.ID, v.done, alert.HeadlineOf(out[0].Alert).What+" on "+string(out[0].Alert.Device), out)
 	// The cursor goes to the next alert, unless only owner or note changed.
 	if v.status != "" && f.Next != "" {
 		id = f.Next

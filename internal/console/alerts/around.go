@@ -9,6 +9,7 @@ import (
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/console/ui"
+	"github.com/tvilling/tvilling/internal/security/alert"
 	"github.com/tvilling/tvilling/internal/security/event"
 	"github.com/tvilling/tvilling/internal/security/investigate"
 	"github.com/tvilling/tvilling/internal/security/ledger"
@@ -33,7 +34,7 @@ type moment struct {
 	// of an event.
 	Here     bool
 	Severity string
-	Headline headline
+	Headline alert.Headline
 	Words    wording.Sentence
 	Href     string
 }
@@ -59,7 +60,7 @@ func (p *area) around(ctx context.Context, a *ledger.Alert, q url.Values) (*arou
 	if err := p.nearAlerts(ctx, a, q, out); err != nil {
 		return nil, err
 	}
-	out.Moments = append(out.Moments, moment{Time: at, Here: true, Severity: a.Severity.String(), Headline: headlineOf(a)})
+	out.Moments = append(out.Moments, moment{Time: at, Here: true, Severity: a.Severity.String(), Headline: alert.HeadlineOf(a)})
 	slices.SortStableFunc(out.Moments, func(x, y moment) int { return x.Time.Compare(y.Time) })
 	out.trim()
 	return out, p.tree(ctx, a, out)
@@ -131,7 +132,7 @@ func (p *area) nearAlerts(ctx context.Context, a *ledger.Alert, q url.Values, ou
 			break
 		}
 		if o.ID != a.ID {
-			out.Moments = append(out.Moments, moment{Time: o.First, Severity: o.Severity.String(), Headline: headlineOf(o), Href: ui.URL("alerts", o.ID, q)})
+			out.Moments = append(out.Moments, moment{Time: o.First, Severity: o.Severity.String(), Headline: alert.HeadlineOf(o), Href: ui.URL("alerts", o.ID, q)})
 		}
 	}
 	return nil

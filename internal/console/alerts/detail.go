@@ -21,7 +21,7 @@ const operator = account.Operator
 // detail is one alert with all that belongs to it.
 type detail struct {
 	A           *ledger.Alert
-	Headline    headline
+	Headline    alert.Headline
 	Rule        *alert.Rule
 	Changed     bool
 	Conditions  []condition
@@ -131,7 +131,7 @@ func (p *area) detail(c *web.Call, id string, q url.Values) (*detail, error) {
 // partial is what is known of an alert by itself.
 func partial(a *ledger.Alert, c *web.Call, q url.Values) *detail {
 	return &detail{
-		A: a, Headline: headlineOf(a), Folding: folding(a), Tag: alert.StateOf(a).Tag(), Acts: actsFor(a.Status, q, a.ID), May: c.May(operator),
+		A: a, Headline: alert.HeadlineOf(a), Folding: folding(a), Tag: alert.StateOf(a).Tag(), Acts: actsFor(a.Status, q, a.ID), May: c.May(operator),
 		Mine: a.Owner != "" && a.Owner == c.Who.User, Query: q,
 	}
 }

@@ -184,19 +184,6 @@ func withStatus(f ledger.AlertFilter, list ...ledger.Status) ledger.AlertFilter 
 	return f
 }
 
-// holds reports whether the alert has the text that is looked for.
-func (f filter) holds(a *ledger.Alert) bool {
-	if f.Text == "" {
-		return true
-	}
-	h := headlineOf(a)
-	return contains(h.What, f.Text) || contains(h.Value, f.Text) || contains(a.Cause, f.Text) || contains(a.Note, f.Text)
-}
-
-func contains(s, part string) bool {
-	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
-}
-
 // chip is a condition of the filter with the address of the list without it.
 type chip struct{ Name, Value, Without string }
 

@@ -27,7 +27,7 @@ const (
 // row is an alert in a list.
 type row struct {
 	ID string
-	headline
+	alert.Headline
 	Severity, Status string
 	Device           tvilling.DeviceID
 	Owner            string
@@ -43,7 +43,7 @@ type row struct {
 
 func rowOf(a *ledger.Alert, q url.Values) row {
 	return row{
-		ID: a.ID, headline: headlineOf(a), Severity: a.Severity.String(), Status: statusWord(a.Status), Device: a.Device, Owner: a.Owner,
+		ID: a.ID, Headline: alert.HeadlineOf(a), Severity: a.Severity.String(), Status: statusWord(a.Status), Device: a.Device, Owner: a.Owner,
 		Raised: a.Created, Count: a.Count, Until: a.DismissedUntil, Target: a.ID + "." + alert.StateOf(a).Tag(),
 		Href: ui.URL("alerts", a.ID, q), New: a.Status == ledger.New,
 	}
@@ -79,7 +79,7 @@ func (p *area) read(ctx context.Context, f filter, after string, rows int, q url
 		last = a.ID
 		if f.Text != "" {
 			out.Looked++
-			if !f.holds(a) {
+			if !alert.Says(a, f.Text) {
 				continue
 			}
 		}

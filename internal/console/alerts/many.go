@@ -196,7 +196,7 @@ func (p *area) matching(c *web.Call, f filter) ([]alert.Target, error) {
 		if n++; len(list) == alert.MaxMany || f.Text != "" && n > looked {
 			break
 		}
-		if f.holds(a) {
+		if alert.Says(a, f.Text) {
 			list = append(list, alert.Target{ID: a.ID, Tag: alert.StateOf(a).Tag()})
 		}
 	}

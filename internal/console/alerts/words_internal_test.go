@@ -108,25 +108,6 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// TestHeadline: the title says the value that decided.
-func TestHeadline(t *testing.T) {
-	t.Parallel()
-	match := func(field, value string) ledger.Match {
-		return ledger.Match{Selection: "s", Field: field, Value: value}
-	}
-	for want, a := range map[string]ledger.Alert{
-		"Shell that connects out: 203.0.113.7:4444": {Title: "Shell that connects out", Key: ledger.Key{Cause: "x"}, Evidence: []ledger.Evidence{{Name: "ConnectionCreate", Matched: []ledger.Match{match("Image", "/bin/bash")}, Item: []byte(`{"RemoteAddress":"203.0.113.7","RemotePort":"4444","Direction":"Out"}`)}}},
-		"Reverse shell: sh -i":                      {Title: "Reverse shell.", Evidence: []ledger.Evidence{{Matched: []ledger.Match{match("CommandLine", "long"), match("Script", "sh -i")}}}},
-		"Failed login: 203.0.113.8":                 {Title: "Failed login", Key: ledger.Key{Cause: "address 203.0.113.8"}, Evidence: []ledger.Evidence{{Matched: []ledger.Match{{Field: "RemoteAddress", Value: "none"}}}}},
-		"Expired token: 127.0.0.1":                  {Title: "Expired token", Key: ledger.Key{Cause: "127.0.0.1"}, Evidence: []ledger.Evidence{{Matched: []ledger.Match{match("Reason", "expired")}}}},
-		"IoT_X":                                     {Key: ledger.Key{Type: "IoT_X", Cause: "0"}},
-	} {
-		if got := headlineOf(&a).String(); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
 // TestDraw: around a process stand those above it, beside it and below it.
 func TestDraw(t *testing.T) {
 	t.Parallel()

@@ -1,4 +1,4 @@
-package alerts
+package alert
 
 import (
 	"encoding/json"
@@ -8,8 +8,8 @@ import (
 	"github.com/tvilling/tvilling/internal/security/ledger"
 )
 
-// headline says what happened: the rule's words, and the value that decided.
-type headline struct{ What, Value string }
+// Headline says what happened: the rule's words, and the value that decided.
+type Headline struct{ What, Value string }
 
 // deciding are the fields whose value says most of what happened, the most
 // telling first.
@@ -18,10 +18,10 @@ var deciding = []string{
 	"ConfigurationName", "Image", "Executable",
 }
 
-// headlineOf reads the deciding value out of the first evidence, which stays
+// HeadlineOf reads the deciding value out of the first evidence, which stays
 // with an alert for good: a headline does not change while evidence comes.
-func headlineOf(a *ledger.Alert) headline {
-	h := headline{What: strings.TrimSuffix(a.Title, ".")}
+func HeadlineOf(a *ledger.Alert) Headline {
+	h := Headline{What: strings.TrimSuffix(a.Title, ".")}
 	if h.What == "" {
 		h.What = a.Type
 	}
@@ -66,9 +66,23 @@ func decisive(ev *ledger.Evidence) string {
 func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // String is the headline as plain text, for titles.
-func (h headline) String() string {
+func (h Headline) String() string {
 	if h.Value == "" {
 		return h.What
 	}
 	return h.What + ": " + h.Value
+}
+
+// Says reports whether the headline, the cause or the note of an alert has a
+// text in it, however it is written; all have "".
+func Says(a *ledger.Alert, text string) bool {
+	if text == "" {
+		return true
+	}
+	h := HeadlineOf(a)
+	return contains(h.What, text) || contains(h.Value, text) || contains(a.Cause, text) || contains(a.Note, text)
+}
+
+func contains(s, part string) bool {
+	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
 }
