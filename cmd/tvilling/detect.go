@@ -27,7 +27,7 @@ A change counts at once, for events that come from then on.`,
 	hub.add(cmd)
 	cmd.AddCommand(
 		newDetectListCommand(&hub), newDetectShowCommand(&hub), newDetectSetCommand(&hub),
-		newDetectCheckCommand(&hub), newDetectPutCommand(&hub), newDetectDeleteCommand(&hub),
+		newDetectCheckCommand(&hub), newDetectTryCommand(&hub), newDetectPutCommand(&hub), newDetectDeleteCommand(&hub),
 	)
 	return cmd
 }

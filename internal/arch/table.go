@@ -185,6 +185,7 @@ func testEdges() []Edge {
 		{From: "internal/security/...", To: []string{"internal/security/ledger"}, Why: "security is tried with a ledger", Test: true},
 		{From: "internal/console/alerts", To: []string{"internal/store/securitymem"}, Why: "pages are tried over a real ledger in memory", Test: true},
 		{From: "internal/api/securityapi", To: []string{"internal/store/securitymem"}, Why: "requests are tried against a real ledger in memory", Test: true},
+		{From: "internal/api/securityapi", To: []string{"internal/rulefile"}, Why: "rules are tried by the real engine, as they are written", Test: true},
 		{From: "internal/security/...", To: []string{"internal/rulefile", "internal/security/sigma", "internal/security/detect", "internal/security/rules/corpus"}, Why: "detections are tried with rules as they are written", Test: true},
 		{From: "internal/api/...", To: []string{"internal/hub/...", "internal/security/onboard"}, Why: "requests are tried against the real core", Test: true},
 		{From: "internal/store/...", To: []string{"internal/store/...", "internal/hub/state", "internal/hub/twin/doc"}, Why: "one suite for every store, with the memory store as its model", Test: true},

@@ -57,20 +57,23 @@ func (a *Alert) UnmarshalJSON(b []byte) error {
 // Evidence is one observation that made or repeated an alert.
 type Evidence struct {
 	// Sequence is that of the security message, Event the id of the event in it.
-	Sequence    uint64    `json:"sequence"`
-	Event       string    `json:"event"`
-	Name        string    `json:"name"`
-	Time        time.Time `json:"time"`
-	Received    time.Time `json:"received"`
-	RuleVersion string    `json:"ruleVersion"`
-	Hits        int64     `json:"hits"`
-	Matched     []struct {
-		Selection string `json:"selection"`
-		Field     string `json:"field"`
-		Value     string `json:"value"`
-		Pattern   string `json:"pattern"`
-	} `json:"matched"`
-	Item json.RawMessage `json:"item"`
+	Sequence    uint64          `json:"sequence"`
+	Event       string          `json:"event"`
+	Name        string          `json:"name"`
+	Time        time.Time       `json:"time"`
+	Received    time.Time       `json:"received"`
+	RuleVersion string          `json:"ruleVersion"`
+	Hits        int64           `json:"hits"`
+	Matched     []Match         `json:"matched"`
+	Item        json.RawMessage `json:"item"`
+}
+
+// Match is one value that a rule looked for and found.
+type Match struct {
+	Selection string `json:"selection"`
+	Field     string `json:"field"`
+	Value     string `json:"value"`
+	Pattern   string `json:"pattern"`
 }
 
 // AlertFilter selects alerts; zero members select all.

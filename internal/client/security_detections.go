@@ -3,6 +3,9 @@ package client
 import (
 	"context"
 	"net/http"
+	"time"
+
+	"github.com/tvilling/tvilling"
 )
 
 // ruleKind is the media type of a Sigma rule.
@@ -93,6 +96,41 @@ type RuleError struct {
 func (c *Client) CheckRule(ctx context.Context, text string) (*RuleCheck, error) {
 	v := &RuleCheck{}
 	_, err := c.do(ctx, request{op: "check rule", subject: c.host, method: http.MethodPost, path: securityPath + "/detections/check", body: text, kind: ruleKind}, v)
+	return some(v, err)
+}
+
+// RuleTrial is what a Sigma rule would have found in stored events.
+type RuleTrial struct {
+	Rule *DetectionInfo `json:"rule"`
+	// Event is the name of the events that it looks at.
+	Event   string `json:"event"`
+	Looked  int    `json:"looked"`
+	Found   int    `json:"found"`
+	Damaged int    `json:"damaged"`
+	// Cut is "events" or "time" if not all was looked at; then what is older
+	// than Since was not.
+	Cut   string    `json:"cut"`
+	Since time.Time `json:"since,omitzero"`
+	// Matches are the newest of what was found.
+	Matches []RuleMatch `json:"matches"`
+}
+
+// RuleMatch is an item of an event that a rule finds.
+type RuleMatch struct {
+	Device tvilling.DeviceID `json:"device"`
+	Time   time.Time         `json:"time"`
+	// Position is the place of the event, Item that of the item in it.
+	Position string  `json:"position"`
+	Item     int     `json:"item"`
+	Matched  []Match `json:"matched"`
+}
+
+// TryRule has the hub look for what a Sigma rule would have found in stored
+// events; it changes nothing. Zero bounds do not bound.
+func (c *Client) TryRule(ctx context.Context, text string, d tvilling.DeviceID, from, to time.Time) (*RuleTrial, error) {
+	v := &RuleTrial{}
+	q := EventFilter{Device: d, From: from, To: to}.query()
+	_, err := c.do(ctx, request{op: "try rule", subject: c.host, method: http.MethodPost, path: securityPath + "/detections/try", query: q, body: text, kind: ruleKind}, v)
 	return some(v, err)
 }
 

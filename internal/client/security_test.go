@@ -110,6 +110,9 @@ func TestEventRequests(t *testing.T) {
 			return second(c.ConfigureDetection(ctx, "x", client.DetectionChange{Enabled: new(false), Parameters: map[string]int64{"after": 60}}))
 		}, `PATCH /detections/x?V {"enabled":false,"parameters":{"after":60}}`},
 		{"check", func(ctx context.Context, c *client.Client) error { return second(c.CheckRule(ctx, "title: \"x\"\n")) }, "POST /detections/check?V title: \"x\"\n"},
+		{"try", func(ctx context.Context, c *client.Client) error {
+			return second(c.TryRule(ctx, "title: x", "d", at, time.Time{}))
+		}, "POST /detections/try?V&device=d&from=2026-01-02T02%3A04%3A05Z title: x"},
 		{"put rule", func(ctx context.Context, c *client.Client) error { return second(c.PutRule(ctx, "own", "title: x")) }, "PUT /detections/rules/own?V title: x"},
 		{"rule", func(ctx context.Context, c *client.Client) error { return second(c.Rule(ctx, "own")) }, "GET /detections/rules/own?V"},
 		{"delete rule", func(ctx context.Context, c *client.Client) error { return c.DeleteRule(ctx, "own") }, "DELETE /detections/rules/own?V"},

@@ -224,6 +224,9 @@ func checkDetections(ctx context.Context, t *testing.T, c *client.Client) {
 	if err != nil || check.OK || len(check.Errors) != 1 || check.Errors[0].Line == 0 {
 		t.Errorf("no YAML: %+v, %v", check, err)
 	}
+	if tried, err := c.TryRule(ctx, one.Text, "", time.Time{}, time.Time{}); err != nil || tried.Found < 1 || len(tried.Matches) < 1 || tried.Matches[0].Device == "" || tried.Cut != "" {
+		t.Errorf("what raised an alert is not found in a trial: %+v, %v", tried, err)
+	}
 	if _, err := c.PutRule(ctx, "mine", one.Text); err != nil {
 		t.Errorf("put: %v", err)
 	}

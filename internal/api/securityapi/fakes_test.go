@@ -129,6 +129,8 @@ type detections struct {
 	disabled map[string]bool
 	values   map[string]int64
 	rules    map[string]string
+	// engine tries rules.
+	engine *detect.Engine
 }
 
 func newDetections() *detections {
@@ -188,6 +190,9 @@ func (s *detections) Check(text string) (*detect.Info, error) {
 		return nil, &tvilling.Error{Code: tvilling.InvalidArgument, Path: "line 7", Message: "It is no YAML."}
 	}
 }
+
+// Trial is a real one.
+func (s *detections) Trial(text string) (*detect.Trial, error) { return s.engine.Trial(text) }
 
 func (s *detections) Rule(name string) (string, error) {
 	text, ok := s.rules[name]

@@ -83,6 +83,8 @@ func (b broken) Configure(context.Context, string, *bool, map[string]int64, stri
 
 func (b broken) Check(string) (*detect.Info, error) { return nil, b.err }
 
+func (b broken) Trial(string) (*detect.Trial, error) { return nil, b.err }
+
 func (b broken) Rule(string) (string, error) { return "", b.err }
 
 func (b broken) PutRule(context.Context, string, string, string) (detect.View, error) {

@@ -41,6 +41,7 @@ func (h *Handler) routes() []rest.Route {
 
 		{Method: get, Pattern: "detections", Allow: h.read, Handle: h.listDetections},
 		{Method: post, Pattern: "detections/check", Allow: h.read, Handle: h.checkRule},
+		{Method: post, Pattern: "detections/try", Allow: h.read, Parameters: params("device", "from", "to"), Handle: h.tryRule},
 		{Method: get, Pattern: "detections/{id}", Allow: h.read, Handle: h.getDetection},
 		{Method: patch, Pattern: "detections/{id}", Allow: h.write, Handle: h.patchDetection},
 		{Method: get, Pattern: rule, Allow: h.read, Handle: h.getRule},

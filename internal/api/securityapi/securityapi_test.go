@@ -9,13 +9,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/api/securityapi"
 	"github.com/tvilling/tvilling/internal/hub/auth"
 	"github.com/tvilling/tvilling/internal/hub/hubtest"
+	"github.com/tvilling/tvilling/internal/rulefile"
 	"github.com/tvilling/tvilling/internal/security/alert"
+	"github.com/tvilling/tvilling/internal/security/detect"
 	"github.com/tvilling/tvilling/internal/security/ledger"
 	"github.com/tvilling/tvilling/internal/store/securitymem"
 )
@@ -47,6 +50,11 @@ func newHub(t testing.TB, change ...func(*securityapi.Options)) *hub {
 			Type: "IoT_OpenPorts", Title: "Open ports", Description: "A port listens.", Severity: ledger.Medium, Fix: []string{"Close it."}, Source: "ListeningPorts",
 		}},
 		Logger: slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	var err error
+	h.detections.engine, err = detect.New(t.Context(), detect.Options{Decode: rulefile.Parse, Builtin: fstest.MapFS{}, Ledger: h.ledger, Logger: o.Logger})
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, f := range change {
 		f(&o)

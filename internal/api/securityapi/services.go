@@ -56,6 +56,8 @@ type Detections interface {
 	// Check reads the text of a rule as PutRule would, and changes nothing.
 	// What is wrong is an error, [sigma.Problems] in it if it is in the rule.
 	Check(text string) (*detect.Info, error)
+	// Trial makes a rule ready to be tried on stored events.
+	Trial(text string) (*detect.Trial, error)
 	Rule(name string) (text string, err error)
 	PutRule(ctx context.Context, name, text, actor string) (detect.View, error)
 	DeleteRule(ctx context.Context, name, actor string) error
