@@ -36,7 +36,6 @@ var silent = map[string]string{
 	"/settings/rules/new":    "checks and tries a rule, and puts one by “put”, which is a deed below",
 	"/settings/rules/{name}": "checks and tries a rule, as above",
 	"/account/preferences":   "is kept in the reader's browser alone",
-	"/theme":                 "is kept in the reader's browser alone",
 	"/sign-in":               "session.begin, see TestAudit",
 	"/sign-in/link":          "session.begin, as by a password",
 	"/sign-out":              "session.end, as by /account/sessions/end",
@@ -154,6 +153,11 @@ func TestEveryActIsAudited(t *testing.T) {
 		last = d.do(t, b, c, alert, last)
 	}
 	routes := console.New(console.Options{Logger: slog.New(slog.DiscardHandler), Status: func() web.Status { return web.Status{} }}).Routes()
+	for path := range silent {
+		if !slices.ContainsFunc(routes, func(r web.Route) bool { return r.Path == path && r.Method == http.MethodPost }) {
+			t.Errorf("%s has a reason, and is no form", path)
+		}
+	}
 	for _, r := range routes {
 		if r.Method != http.MethodGet && !tried[r.Path] && silent[r.Path] == "" {
 			t.Errorf("%s %s is no deed here, nor has it a reason not to be audited", r.Method, r.Path)

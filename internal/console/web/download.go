@@ -47,6 +47,11 @@ func (c *Call) Download(contentType, name string, produce func(emit func([]byte)
 	panic(http.ErrAbortHandler)
 }
 
+// Warn writes to the hub's log what an answer leaves out, and why.
+func (c *Call) Warn(message string, err error) {
+	c.site.opt.Logger.WarnContext(c.Context(), message, "path", c.R.URL.Path, "tracking_id", c.tracking, "error", err)
+}
+
 // deadlined writes with a limit on how long a browser may take to read.
 type deadlined struct {
 	w       http.ResponseWriter
