@@ -28,7 +28,7 @@ func (s *Store) Pages() (int64, error) {
 func (s *Store) Checkpoint() error { return s.checkpoint() }
 
 // Schema is the version that this package writes.
-const Schema = 2
+const Schema = 3
 
 // ListQuery is a query that cuts out a page, with the index that it has to use.
 type ListQuery struct{ Index, Query string }

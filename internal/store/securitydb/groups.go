@@ -92,7 +92,7 @@ func (s *Store) AlertGroups(ctx context.Context, f ledger.AlertFilter, by []stri
 	case f.Type != "":
 		where = " FROM alert INDEXED BY alert_type WHERE type = ?2"
 	case len(f.Status)+len(f.Severity) == 0 && len(by) == 1 && by[0] == "device": // in order already
-		return s.groups(ctx, "summarise alerts", alertColumns(), by, true, " FROM alert INDEXED BY alert_device WHERE device >= ''", nil)
+		return s.groups(ctx, "summarise alerts", alertColumns(), by, alone, " FROM alert INDEXED BY alert_device WHERE device >= ''", nil)
 	case len(f.Status) == 0 && len(by) > 0 && by[0] == "type": // in order already
 		where = " FROM alert INDEXED BY alert_type WHERE type >= ''"
 	default:
@@ -112,8 +112,15 @@ func (s *Store) AlertGroups(ctx context.Context, f ledger.AlertFilter, by []stri
 		where += " AND newest >= ?8 AND newest <= ?9"
 		args = append(args, q.low, q.high)
 	}
-	return s.groups(ctx, "summarise alerts", alertColumns(), by, f.Device != "", where, args)
+	return s.groups(ctx, "summarise alerts", alertColumns(), by, devicesOf(f.Device, by), where, args)
 }
+
+// adviceTally counts recommendations in the order of their index, which needs
+// no list of them: a type is recommended once to a device, so that as many
+// devices are counted.
+const adviceTally = " FROM (SELECT type, state, severity, count(*) AS n FROM recommendation INDEXED BY recommendation_type" +
+	" WHERE ?1 IS NULL AND (?2 = '' OR type = ?2) AND ((1 << severity) & ?3) <> 0 AND ((1 << state) & ?4) <> 0" +
+	" GROUP BY type, state, severity)"
 
 // RecommendationGroups counts recommendations by columns, the most frequent
 // first.
@@ -126,11 +133,14 @@ func (s *Store) RecommendationGroups(ctx context.Context, f ledger.Recommendatio
 	switch {
 	case f.Device != "":
 		where = " FROM recommendation WHERE device = ?1 AND (?2 = '' OR type = ?2)"
+	case slices.Contains(by, "type") && !slices.Contains(by, "device"):
+		return s.groups(ctx, "summarise recommendations", adviceColumns(), by, tallied, adviceTally,
+			[]any{nil, f.Type, bits(q.severities), bits(q.states)})
 	case f.Type != "":
 		where = " FROM recommendation INDEXED BY recommendation_type WHERE type = ?2"
 	}
 	where += " AND ((1 << severity) & ?3) <> 0 AND ((1 << state) & ?4) <> 0"
-	return s.groups(ctx, "summarise recommendations", adviceColumns(), by, f.Device != "", where,
+	return s.groups(ctx, "summarise recommendations", adviceColumns(), by, devicesOf(f.Device, by), where,
 		[]any{string(f.Device), f.Type, bits(q.severities), bits(q.states)})
 }
 
@@ -140,9 +150,24 @@ func numbers(list []int64) string {
 	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(list)), ","), "[]")
 }
 
-// groupQuery returns the query of a summary and the columns asked for. single
-// says that a line is about one device at most.
-func groupQuery(op string, all []groupColumn, by []string, single bool, where string) (string, []groupColumn, error) {
+// How a line of a summary counts records and devices.
+const (
+	several = "count(*), count(DISTINCT device)"
+	alone   = "count(*), min(count(*), 1)" // of one device, which needs no list of them
+	tallied = "sum(n), sum(n)"             // what was counted already
+)
+
+// devicesOf says how lines count that may be of one device only.
+func devicesOf(only tvilling.DeviceID, by []string) string {
+	if only != "" || slices.Contains(by, "device") {
+		return alone
+	}
+	return several
+}
+
+// groupQuery returns the query of a summary and the columns asked for. counts
+// is how its lines count.
+func groupQuery(op string, all []groupColumn, by []string, counts, where string) (string, []groupColumn, error) {
 	var cols []groupColumn
 	var expressions []string
 	for i, name := range by {
@@ -160,10 +185,7 @@ func groupQuery(op string, all []groupColumn, by []string, single bool, where st
 		cols = append(cols, all[n])
 		expressions = append(expressions, all[n].expression)
 	}
-	query := "SELECT count(*), count(DISTINCT device)"
-	if single || slices.Contains(by, "device") {
-		query = "SELECT count(*), min(count(*), 1)" // which needs no list of them
-	}
+	query := "SELECT " + counts
 	if len(by) > 0 {
 		query += ", " + strings.Join(expressions, ", ")
 	}
@@ -174,8 +196,8 @@ func groupQuery(op string, all []groupColumn, by []string, single bool, where st
 	return query, cols, nil
 }
 
-func (s *Store) groups(ctx context.Context, op string, all []groupColumn, by []string, single bool, where string, args []any) ([]ledger.Group, error) {
-	query, cols, err := groupQuery(op, all, by, single, where)
+func (s *Store) groups(ctx context.Context, op string, all []groupColumn, by []string, counts, where string, args []any) ([]ledger.Group, error) {
+	query, cols, err := groupQuery(op, all, by, counts, where)
 	if err != nil {
 		return nil, err
 	}
