@@ -19,7 +19,7 @@ const maxScreen = 200 << 10
 // TestScreens makes the pictures of the README, from a small fleet.
 func TestScreens(t *testing.T) {
 	h := start(t, nil)
-	h.seed()
+	h.fleet()
 	list, _, err := h.Hub.Client().AlertPage(t.Context(), client.AlertFilter{Device: "pump-0413"}, client.Paging{})
 	if err != nil || len(list) == 0 {
 		t.Fatalf("%d alerts of pump-0413, %v", len(list), err)

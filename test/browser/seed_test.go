@@ -20,9 +20,21 @@ import (
 // have these characters.
 const hostileDevice = "a%2F..?b=c$'*(@)!"
 
-// seed gives a hub a small fleet: devices with tags, agents that report, three
-// that were attacked, one with hostile texts, and a configuration.
+// seed gives a hub a small fleet, and devices with hostile ids and texts in it.
 func (h *harness) seed() {
+	h.t.Helper()
+	owner := h.Hub.Client()
+	h.device(owner, "..", `{}`, -1)
+	h.device(owner, "#+", `{}`, -1)
+	h.device(owner, hostileDevice, h.hostileTags(), 20)
+	h.attack(owner, hostileDevice, "download-then-run-sequence")
+	h.fleet()
+	h.alerts(owner, 6)
+}
+
+// fleet gives a hub a small fleet: devices with tags, agents that report, three
+// that were attacked, and a configuration.
+func (h *harness) fleet() {
 	h.t.Helper()
 	owner, ctx := h.Hub.Client(), h.t.Context()
 	sites := []string{"gothenburg", "lund", "kiruna"}
@@ -31,14 +43,10 @@ func (h *harness) seed() {
 		h.device(owner, id, fmt.Sprintf(`{"site":%q,"line":"%d"}`, sites[i%3], i%2+1), i)
 	}
 	h.device(owner, "valve-0007", `{"site":"lund"}`, -1)
-	h.device(owner, "..", `{}`, -1)
-	h.device(owner, "#+", `{}`, -1)
-	h.device(owner, hostileDevice, h.hostileTags(), 20)
 	for id, names := range map[tvilling.DeviceID][]string{
-		"pump-0413":   {"reverse-shell-connection", "malicious-file"},
-		"pump-0416":   {"brute-force-failed", "local-user-added"},
-		"pump-0418":   {"firewall-opened"},
-		hostileDevice: {"download-then-run-sequence"},
+		"pump-0413": {"reverse-shell-connection", "malicious-file"},
+		"pump-0416": {"brute-force-failed", "local-user-added"},
+		"pump-0418": {"firewall-opened"},
 	} {
 		for _, name := range names {
 			h.attack(owner, id, name)
@@ -51,7 +59,7 @@ func (h *harness) seed() {
 	if err != nil {
 		h.t.Fatalf("make a configuration: %v", err)
 	}
-	h.settle(owner)
+	h.alerts(owner, 5)
 }
 
 // hostileTags are tags that try to be more than text.
@@ -113,10 +121,4 @@ func (h *harness) sends(owner *client.Client, id tvilling.DeviceID, body []byte)
 	if err := c.Send(h.t.Context(), message); err != nil {
 		h.t.Fatalf("send a message of %s: %v", id, err)
 	}
-}
-
-// settle waits for the alerts that the attacks raise.
-func (h *harness) settle(owner *client.Client) {
-	h.t.Helper()
-	h.alerts(owner, 6)
 }
