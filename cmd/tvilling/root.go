@@ -114,7 +114,7 @@ directory (--data, ./tvilling-data if not given), or by a connection string.
 		&cobra.Group{ID: "fleet", Title: "The fleet:"},
 		&cobra.Group{ID: "security", Title: "Its security:"},
 	)
-	for _, cmd := range []*cobra.Command{newServeCommand(), newDemoCommand(), newKeyCommand(), newUserCommand(), newAuditCommand(), newSettingsCommand(), newStatusCommand()} {
+	for _, cmd := range []*cobra.Command{newServeCommand(), newDemoCommand(), newKeyCommand(), newUserCommand(), newAuditCommand(), newSettingsCommand(), newCertificateCommand(), newStatusCommand()} {
 		cmd.GroupID = "hub"
 		root.AddCommand(cmd)
 	}

@@ -190,7 +190,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Journal: changes, Live: a.live,
 		Policies: a.policies,
 		Settings: a.onboard, Adoption: a.onboard, Users: a.accounts, Audit: a.audit,
-		Configurations: a.configurations, Health: a.Health,
+		Configurations: a.configurations, Health: a.Health, Certificates: a.certificates,
 		SecurityModule: tvilling.SecurityModule,
 		Ready:          a.ready, Observe: a.metrics.request,
 		Logger: a.log,

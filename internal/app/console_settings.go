@@ -1,8 +1,6 @@
 package app
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"net/url"
 
 	"github.com/tvilling/tvilling/internal/console/settings"
@@ -14,7 +12,7 @@ import (
 func (a *App) settingsPages() settings.Options {
 	o := settings.Options{
 		Health: a.Health, Certificate: func() settings.Certificate { return certificate(a.tls.Info()) },
-		Authority: a.authorityInfo, AuthorityPEM: a.authority, Reload: a.Reload,
+		Authority: a.shownAuthority, AuthorityPEM: a.authority, Reload: a.Reload,
 		Detections: a.plane.engine, Alerts: a.plane.store, Events: a.plane.events.Events, Items: investigate.Items, Letters: a.plane.events.DeadLetters,
 		Reached: make(map[string]string), Hub: a.onboard,
 	}
@@ -36,17 +34,11 @@ func certificate(i tlsconf.Info) settings.Certificate {
 	}
 }
 
-// authorityInfo says what devices are to trust; nil if they need not be told.
-func (a *App) authorityInfo() *settings.Certificate {
-	block, _ := pem.Decode(a.authority())
-	if block == nil {
+func (a *App) shownAuthority() *settings.Certificate {
+	i := a.authorityInfo()
+	if i == nil {
 		return nil
 	}
-	c, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		a.log.Warn("the authority's certificate cannot be shown", "error", err)
-		return nil
-	}
-	info := certificate(tlsconf.Describe(c))
-	return &info
+	c := certificate(*i)
+	return &c
 }

@@ -97,6 +97,7 @@ GET    /tvilling/audit/export                         y     -       -      -    
 GET    /tvilling/settings                             y     -       -      y       y     -        -  -      -      -  | -             y           -              -
 PUT    /tvilling/settings                             y     -       -      -       -     -        -  -      -      -  | -             y           -              -
 GET    /tvilling/health                               y     -       -      y       y     -        -  -      -      -  | -             y           -              -
+GET    /tvilling/certificates                         y     -       -      y       y     -        -  -      -      -  | -             y           -              -
 GET    /tvilling/securitymodule                       y     -       -      y       y     -        -  -      -      -  | -             y           -              -
 POST   /twins/d1/methods                              y     y       y      y       y     y        -  -      -      -  | y             y           y              -
 POST   /devices/d1/messages/events                    y     y       y      y       y     y        y  -      -      -  | y             y           y              y

@@ -29,6 +29,8 @@ type Options struct {
 	Configurations Configurations
 	// Health returns the latest figures of the hub, with what is wrong.
 	Health func() (health.Facts, []health.Fault)
+	// Certificates returns those in force.
+	Certificates func() Certificates
 
 	// SecurityModule is the id of the module that holds a device's security.
 	SecurityModule tvilling.ModuleID

@@ -45,7 +45,7 @@ func newHub(t testing.TB, change ...func(*hubapi.Options)) *hub {
 	o := hubapi.Options{
 		Live: h.live(),
 		Auth: h.Auth, Registry: h.Registry, Twins: h.Twins, Search: h.search(h.Store), Messages: h.messages, Journal: h.Journal,
-		Policies: h.Policies, Settings: h.onboard, Adoption: h.onboard, Health: func() (health.Facts, []health.Fault) { return health.Facts{Version: "test"}, nil }, Users: h.Accounts, Audit: newAudit(t, h.Journal, h.Committer),
+		Policies: h.Policies, Settings: h.onboard, Adoption: h.onboard, Health: func() (health.Facts, []health.Fault) { return health.Facts{Version: "test"}, nil }, Certificates: certificates, Users: h.Accounts, Audit: newAudit(t, h.Journal, h.Committer),
 		Configurations: h.newConfigurations(t, log),
 		History: history.New(h.Store, h.Twins, func(id tvilling.Identity) bool {
 			connected, _, _ := h.Sessions.Live(id)

@@ -79,6 +79,7 @@ func routes() []route {
 		{method: get, pattern: "/tvilling/settings", own: true, need: registryRead, handle: (*Handler).getSettings},
 		{method: put, pattern: "/tvilling/settings", own: true, need: owner, handle: (*Handler).putSettings},
 		{method: get, pattern: "/tvilling/health", own: true, need: registryRead, handle: (*Handler).hubHealth},
+		{method: get, pattern: "/tvilling/certificates", own: true, need: registryRead, handle: (*Handler).certificates},
 		{method: get, pattern: "/tvilling/securitymodule", own: true, need: registryRead, handle: (*Handler).securityModule},
 	}
 	return slices.Concat(table, accessRoutes(), historyRoutes(), unoffered())
