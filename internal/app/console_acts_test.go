@@ -208,8 +208,8 @@ func (d deed) do(t *testing.T, b *browser, c *client.Client, alert string, last 
 				break
 			}
 			got = append(got, e.Action+" "+e.Subject)
-			group, any := strings.CutSuffix(action, "*")
-			if (e.Action == action || any && strings.HasPrefix(e.Action, group)) && (subject == "*" || e.Subject == subject) {
+			group, open := strings.CutSuffix(action, "*")
+			if (e.Action == action || open && strings.HasPrefix(e.Action, group)) && (subject == "*" || e.Subject == subject) {
 				return p.Entries[0].Sequence
 			}
 		}

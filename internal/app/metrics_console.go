@@ -22,5 +22,5 @@ func (m *metrics) watchConsole(a *App) {
 		m.counter("tvilling_console_"+c.name+"_total", c.help, nil, value(c.f))
 	}
 	m.gauge("tvilling_console_sessions", "Sessions of users that are open.", func() float64 { return float64(a.accounts.Stats().Sessions) })
-	m.counter("tvilling_console_signins_refused_total", "Sign-ins refused, or told to wait.", nil, func() float64 { return float64(a.accounts.Stats().Refused) })
+	m.counter("tvilling_console_sign_ins_refused_total", "Sign-ins refused, or told to wait.", nil, func() float64 { return float64(a.accounts.Stats().Refused) })
 }

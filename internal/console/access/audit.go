@@ -245,7 +245,7 @@ func (p *access) auditExport(c *web.Call) error {
 func (p *access) export(c *web.Call, f audit.Filter, emit func([]byte) error, encode func(*audit.Entry) ([]byte, error)) error {
 	for e, err := range p.opt.Audit.All(c.Context(), f) {
 		if tvilling.CodeOf(err) == tvilling.Corrupt {
-			c.Warn("damaged entry left out of an export of the audit log", err)
+			c.LeftOut(err)
 			continue
 		}
 		if err != nil {

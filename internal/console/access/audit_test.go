@@ -65,7 +65,7 @@ func TestExportGoesOn(t *testing.T) {
 			t.Errorf("a formula: %q", body)
 		}
 	}
-	if n := strings.Count(log.String(), "damaged entry left out"); n != 2 {
+	if n := strings.Count(log.String(), "damaged record left out"); n != 2 {
 		t.Errorf("the log tells of it %d times: %s", n, &log)
 	}
 }

@@ -41,15 +41,17 @@ func (c *Call) Download(contentType, name string, produce func(emit func([]byte)
 	switch {
 	case err == nil:
 		return nil
-	case gone == nil: //nolint:gocritic // the failure is the hub's: the log has it, and the browser sees a file that was cut off
+	case gone == nil:
+		// The failure is the hub's: the log has it, and the browser sees a file
+		// that was cut off.
 		c.site.opt.Logger.WarnContext(c.Context(), "download cut off", "path", c.R.URL.Path, "tracking_id", c.tracking, "error", err)
 	}
 	panic(http.ErrAbortHandler)
 }
 
-// Warn writes to the hub's log what an answer leaves out, and why.
-func (c *Call) Warn(message string, err error) {
-	c.site.opt.Logger.WarnContext(c.Context(), message, "path", c.R.URL.Path, "tracking_id", c.tracking, "error", err)
+// LeftOut tells the hub's log of a damaged record that a download does not have.
+func (c *Call) LeftOut(err error) {
+	c.site.opt.Logger.WarnContext(c.Context(), "damaged record left out of a download", "path", c.R.URL.Path, "tracking_id", c.tracking, "error", err)
 }
 
 // deadlined writes with a limit on how long a browser may take to read.

@@ -85,7 +85,7 @@ type Site struct {
 	rate   *rates
 	places places
 	cross  *http.CrossOriginProtection
-	ending context.Context
+	ending context.Context //nolint:containedctx // the site's own end
 	stop   context.CancelFunc
 
 	pages, failed, limited, crossSite atomic.Int64

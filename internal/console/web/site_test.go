@@ -29,7 +29,7 @@ func site(t *testing.T, a accounts, routes ...web.Route) *web.Site {
 	return web.New(web.Options{Accounts: a, Status: func() web.Status { return web.Status{} }, Routes: routes, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 }
 
-func ask(s *web.Site, ctx context.Context, method, path, session string) *httptest.ResponseRecorder {
+func ask(ctx context.Context, s *web.Site, method, path, session string) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(ctx, method, "/console"+path, nil)
 	r.AddCookie(&http.Cookie{Name: web.Cookie, Value: session})
 	w := httptest.NewRecorder()
@@ -48,13 +48,13 @@ func TestStreamsAreBounded(t *testing.T) {
 		var open sync.WaitGroup
 		users := "abcdefghijklmnopqrstuvwxyz"
 		for i := range 26 * 64 { // of each user 64, on many sessions
-			open.Go(func() { ask(s, ctx, http.MethodGet, "/live", users[i%26:i%26+1]+string(rune('0'+i%10))) })
+			open.Go(func() { ask(ctx, s, http.MethodGet, "/live", users[i%26:i%26+1]+string(rune('0'+i%10))) })
 		}
 		synctest.Wait()
 		if n := s.Stats().Streams; n != 1000 {
 			t.Errorf("%d streams are open, want 1000", n)
 		}
-		if w := ask(s, ctx, http.MethodGet, "/page", "z1"); w.Code != http.StatusOK {
+		if w := ask(ctx, s, http.MethodGet, "/page", "z1"); w.Code != http.StatusOK {
 			t.Errorf("a page: %d", w.Code)
 		}
 		stop()
@@ -64,13 +64,13 @@ func TestStreamsAreBounded(t *testing.T) {
 		}
 		ctx, stop = context.WithCancel(t.Context())
 		for i := range 300 {
-			open.Go(func() { ask(s, ctx, http.MethodGet, "/live", "anna"+string(rune('0'+i%10))) })
+			open.Go(func() { ask(ctx, s, http.MethodGet, "/live", "anna"+string(rune('0'+i%10))) })
 		}
 		synctest.Wait()
 		if n := s.Stats().Streams; n != 256 {
 			t.Errorf("%d streams of one user are open, want 256", n)
 		}
-		w := ask(s, ctx, http.MethodGet, "/live", "anna1")
+		w := ask(ctx, s, http.MethodGet, "/live", "anna1")
 		if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "anna has 256 open pages") {
 			t.Errorf("one more: %d %s", w.Code, w.Body)
 		}
@@ -90,7 +90,7 @@ func TestUnaudited(t *testing.T) {
 		s := site(t, accounts{tvilling.Errorf(code, "No room.")}, web.Route{Method: http.MethodPost, Path: "/act", Role: account.Admin, Audit: "thing.act", Do: func(c *web.Call) error {
 			return c.Redirect("/console/x", "Done.")
 		}})
-		w := ask(s, t.Context(), http.MethodPost, "/act", "anna")
+		w := ask(t.Context(), s, http.MethodPost, "/act", "anna")
 		body := w.Body.String()
 		if w.Code != http.StatusInternalServerError || !strings.Contains(body, "Do not repeat it") || strings.Contains(body, "was not done") || strings.Contains(body, "Nothing was changed") {
 			t.Errorf("%s: %d %s", code, w.Code, body)
