@@ -37,6 +37,9 @@ type moment struct {
 	Headline alert.Headline
 	Words    wording.Sentence
 	Href     string
+	// Times is how many events of the same words it stands for, of which it is
+	// the first.
+	Times int64
 }
 
 // around is what else happened on the device around the time of the evidence.
@@ -62,8 +65,31 @@ func (p *area) around(ctx context.Context, a *ledger.Alert, q url.Values) (*arou
 	}
 	out.Moments = append(out.Moments, moment{Time: at, Here: true, Severity: a.Severity.String(), Headline: alert.HeadlineOf(a)})
 	slices.SortStableFunc(out.Moments, func(x, y moment) int { return x.Time.Compare(y.Time) })
+	out.Moments = fold(out.Moments)
 	out.trim()
 	return out, p.tree(ctx, a, out)
+}
+
+// fold has events of the same words stand once, where the first of them was:
+// what repeats would drive out what happened once.
+func fold(list []moment) []moment {
+	first := make(map[string]int)
+	var kept []moment
+	for _, m := range list {
+		if m.Here || m.Severity != "" {
+			kept = append(kept, m)
+			continue
+		}
+		words := m.Words.String()
+		if at, ok := first[words]; ok {
+			kept[at].Times++
+			continue
+		}
+		m.Times = 1
+		first[words] = len(kept)
+		kept = append(kept, m)
+	}
+	return kept
 }
 
 // trim keeps what is nearest to the alert.

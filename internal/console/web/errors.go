@@ -30,7 +30,7 @@ func (c *Call) Trouble(err error) (Trouble, int) {
 	status := http.StatusInternalServerError
 	switch tvilling.CodeOf(err) {
 	case tvilling.DeviceNotFound, tvilling.ModuleNotFound, tvilling.NotFound, tvilling.ConfigurationNotFound:
-		t.Title, status = "Not found", http.StatusNotFound
+		t.Title, status, t.Remedy = "Not found", http.StatusNotFound, "It may have been deleted, or be written otherwise. The field at the top finds devices, alerts and pages."
 	case tvilling.Unauthorized:
 		t.Title, status = "Not allowed", http.StatusForbidden
 	case tvilling.PreconditionFailed, tvilling.DeviceAlreadyExists, tvilling.ModuleAlreadyExists, tvilling.ConfigurationAlreadyExists:
