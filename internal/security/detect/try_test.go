@@ -55,7 +55,7 @@ func (s *stored) events(_ context.Context, q event.Query) iter.Seq2[*event.Recor
 	s.asked = q
 	return func(yield func(*event.Record, error) bool) {
 		for i := range s.n {
-			time.Sleep(s.slow)
+			<-time.After(s.slow) // of the bubble
 			err := s.fail[i]
 			r := &event.Record{Position: event.Position{Sequence: uint64(s.n - i)}, Event: event.Event{Time: s.newest.Add(-time.Duration(i) * time.Hour)}}
 			if !yield(r, err) {
