@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+
 	"github.com/tvilling/tvilling/internal/console"
 	"github.com/tvilling/tvilling/internal/console/overview"
 	"github.com/tvilling/tvilling/internal/console/web"
@@ -20,8 +22,14 @@ func (a *App) openConsole() {
 		Access:          a.access(),
 		Jump:            a.jumps(),
 		Start:           a.startPages(),
-		Overview:        overview.Options{Figures: a.fleet.Figures, Changed: a.fleet.Changed, AlertAge: a.opt.AlertAge},
+		Overview:        overview.Options{Figures: a.fleet.Figures, Registered: a.devicesNow, Changed: a.fleet.Changed, AlertAge: a.opt.AlertAge},
 	})
+}
+
+// devicesNow counts the devices.
+func (a *App) devicesNow(ctx context.Context) (int64, error) {
+	s, err := a.registry.Statistics(ctx)
+	return s.Devices, err
 }
 
 // status is what the frame of every page shows.

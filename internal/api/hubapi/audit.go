@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -72,12 +71,12 @@ func (h *Handler) exportAudit(c *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	encode, kind, name := jsonAct, "application/x-ndjson; charset=utf-8", "audit.jsonl"
+	csv, kind, name := false, "application/x-ndjson; charset=utf-8", "audit.jsonl"
 	var head []byte
 	switch c.Query.Get("format") {
 	case "", "jsonl":
 	case "csv":
-		encode, kind, name = func(e *audit.Entry) ([]byte, error) { return csvsafe.Append(nil, e.Cells()), nil }, "text/csv; charset=utf-8; header=present", "audit.csv"
+		csv, kind, name = true, "text/csv; charset=utf-8; header=present", "audit.csv"
 		head = csvsafe.Append(nil, audit.Columns())
 	default:
 		return rest.BadParameter("format", `The format is "jsonl" or "csv".`)
@@ -96,11 +95,12 @@ func (h *Handler) exportAudit(c *rest.Call) error {
 			if err != nil {
 				return err
 			}
-			line, err := encode(&e)
-			if err != nil {
-				return fmt.Errorf("encode audit entry %s: %w", strconv.FormatUint(e.Sequence, 10), err)
+			if csv {
+				err = emit(csvsafe.Append(nil, e.Cells()))
+			} else {
+				err = emitJSON(&e, emit)
 			}
-			if err := emit(line); err != nil {
+			if err != nil {
 				return err
 			}
 		}
@@ -108,7 +108,10 @@ func (h *Handler) exportAudit(c *rest.Call) error {
 	})
 }
 
-func jsonAct(e *audit.Entry) ([]byte, error) {
+func emitJSON(e *audit.Entry, emit func([]byte) error) error {
 	b, err := json.Marshal(e)
-	return append(b, '\n'), err
+	if err != nil {
+		return fmt.Errorf("encode audit entry %d: %w", e.Sequence, err)
+	}
+	return emit(append(b, '\n'))
 }

@@ -87,7 +87,7 @@ func (b *bench) raise(device, command string) *ledger.Alert {
 			Evidence: ledger.Evidence{
 				Sequence: uint64(b.n), Event: fmt.Sprint("e", b.n), Name: "ProcessCreate", Time: time.Now(), Received: time.Now(),
 				Matched: []ledger.Match{{Selection: "s", Field: "CommandLine", Value: command, Pattern: "contains: /dev/tcp"}},
-				Item:    []byte(fmt.Sprintf(`{"CommandLine":%q,"ProcessId":7}`, "x")),
+				Item:    fmt.Appendf(nil, `{"CommandLine":%q,"ProcessId":7}`, "x"),
 			},
 		})
 		out = a

@@ -23,6 +23,9 @@ var pages = ui.Parse(files)
 type Options struct {
 	// Figures returns the fleet as it is now or was seconds ago.
 	Figures func(ctx context.Context) (*fleet.Figures, error)
+	// Registered counts the devices now: whether the hub is empty must not be
+	// seconds old, for whoever has just registered the first.
+	Registered func(ctx context.Context) (int64, error)
 	// Changed returns a channel that is closed when there are newer figures.
 	Changed func() <-chan struct{}
 	// AlertAge is for how long alerts that are over are kept.
@@ -50,7 +53,13 @@ func (p *overview) page(c *web.Call) error {
 		return err
 	}
 	if f.Registered != nil && *f.Registered == 0 {
-		return c.Redirect(ui.URL("start"), "")
+		n, err := p.opt.Registered(c.Context())
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return c.Redirect(ui.URL("start"), "")
+		}
 	}
 	return c.Page(web.View{
 		Title: "Overview", Nav: "overview", Live: ui.URL("live", "overview", span.query()),
