@@ -4,8 +4,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/tvilling/tvilling"
 	"github.com/tvilling/tvilling/internal/gateway/mqtt"
 	"github.com/tvilling/tvilling/internal/hub/message"
+	"github.com/tvilling/tvilling/internal/hub/query"
+	"github.com/tvilling/tvilling/internal/hub/state"
 	"github.com/tvilling/tvilling/internal/security/fleet"
 	"github.com/tvilling/tvilling/internal/security/recommend"
 )
@@ -13,7 +16,7 @@ import (
 // openFleet makes what keeps the figures of the fleet.
 func (a *App) openFleet(ctx context.Context) (err error) {
 	a.fleet, err = fleet.New(ctx, fleet.Options{
-		Ledger: a.plane.ledger, Search: a.search,
+		Ledger: a.plane.ledger, Search: countable{a, scannable},
 		Registered: func(ctx context.Context) (int64, error) {
 			c, err := a.store.Counters(ctx)
 			return c.Devices, err
@@ -24,6 +27,36 @@ func (a *App) openFleet(ctx context.Context) (err error) {
 		Logger: a.log.With("component", "fleet"),
 	})
 	return err
+}
+
+// scannable is how many devices a hub may have for figures to be counted without
+// the index, by looking at all twins every few seconds.
+const scannable = 20_000
+
+// countable answers the queries of the fleet's figures where that is cheap: from
+// the index, or over a small fleet.
+type countable struct {
+	app *App
+	// scan is how many devices may be looked at one by one.
+	scan int64
+}
+
+// Run returns a page of a query.
+func (c countable) Run(ctx context.Context, q *query.Query, o query.Options) (*query.Page, error) {
+	a := c.app
+	if a.opt.NoIndex || !a.index.Ready(state.All) {
+		n, err := a.store.Counters(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case n.Devices <= c.scan:
+		case a.opt.NoIndex:
+			return nil, tvilling.Errorf(tvilling.Unsupported, "This hub has no index over its twins (index = false in its configuration), so that %d devices are not counted.", n.Devices)
+		default:
+			return nil, tvilling.Errorf(tvilling.Unavailable, "The hub is still reading its %d devices into the index; this is counted once it has.", n.Devices)
+		}
+	}
+	return a.search.Run(ctx, q, o)
 }
 
 // counters are what the hub has counted since its start.
