@@ -110,7 +110,7 @@ func (s *Service) untold(ctx context.Context, id tvilling.Identity, point Point,
 	if touched {
 		return about(tvilling.Errorf(tvilling.NotFound, "How %s was at %s is not known: the change was made together with others, or is damaged. Ask for a later moment.", id, point), id)
 	}
-	kept, err := s.Kept(ctx)
+	kept, err := s.first(ctx)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (s *Service) untold(ctx context.Context, id tvilling.Identity, point Point,
 // checkReach checks that a point up to which no change is kept of an identity
 // lies within what the journal keeps.
 func (s *Service) checkReach(ctx context.Context, id tvilling.Identity, point Point, now *state.Twin) error {
-	kept, err := s.Kept(ctx)
+	kept, err := s.first(ctx)
 	if err != nil {
 		return err
 	}

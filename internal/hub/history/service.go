@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -29,6 +30,11 @@ type Service struct {
 	store Store
 	twins Twins
 	live  func(id tvilling.Identity) bool
+
+	// mu guards the oldest change, as of when it was looked for.
+	mu     sync.Mutex
+	oldest Mark
+	looked time.Time
 }
 
 // New returns a service. live says whether an identity is connected now.
@@ -42,9 +48,31 @@ type Mark struct {
 	Time     time.Time
 }
 
-// Kept returns the oldest change that the journal keeps; the zero Mark if there
-// is none.
+// keptFor is how long the oldest change is taken for the oldest: to find it may
+// mean to read a large batch, every history asks for it, and only retention moves
+// it, a file of the journal at a time.
+const keptFor = 10 * time.Second
+
+// Kept returns the oldest change that the journal keeps, or kept seconds ago; the
+// zero Mark if there is none.
 func (s *Service) Kept(ctx context.Context) (Mark, error) {
+	s.mu.Lock()
+	oldest, fresh := s.oldest, time.Since(s.looked) < keptFor
+	s.mu.Unlock()
+	if fresh && oldest.Sequence != 0 {
+		return oldest, nil
+	}
+	oldest, err := s.first(ctx)
+	if err == nil {
+		s.mu.Lock()
+		s.oldest, s.looked = oldest, time.Now()
+		s.mu.Unlock()
+	}
+	return oldest, err
+}
+
+// first is Kept as of now, for what would be wrong otherwise.
+func (s *Service) first(ctx context.Context) (Mark, error) {
 	for c, err := range s.store.Changes(ctx, 0) {
 		if tvilling.CodeOf(err) == tvilling.Corrupt {
 			continue
