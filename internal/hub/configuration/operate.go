@@ -3,6 +3,7 @@ package configuration
 import (
 	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	"github.com/tvilling/tvilling"
@@ -130,7 +131,7 @@ func (s *Service) Advance(ctx context.Context, id, actor string) (Progress, erro
 func (s *Service) Rollback(ctx context.Context, id, actor string) (Progress, error) {
 	s.damper.forget(id) // nothing keeps it from leaving
 	return s.operate(ctx, id, "rolled back", actor, func(now time.Time, at *stage, _ *compiled) error {
-		at.Stopped, at.Reason = rolledBack, "asked for by "+actor
+		at.Stopped, at.Reason = rolledBack, "asked for by "+strings.Replace(actor, ":", " ", 1)
 		at.begin(now)
 		return nil
 	})
